@@ -1,0 +1,39 @@
+# make demo: play it in the browser.  make test: all tests.  make check: what CI runs.
+PY ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+LOCKED := --require-hashes --only-binary=:all:
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
+.PHONY: demo chat test check lock
+demo: $(call stamp,run)
+	$(BIN)/kiemdiem demo --port $(PORT)
+chat: $(call stamp,run)
+	$(BIN)/kiemdiem chat
+test: $(call stamp,test)
+	$(BIN)/python -m pytest -q
+check: $(call stamp,test) $(call stamp,lint)
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/python -m pytest -q
+$(BIN)/python:
+	$(PY) -c 'import sys, venv, ensurepip; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")'
+	$(PY) -m venv .venv
+$(call stamp,run): run.lock pyproject.toml | $(BIN)/python
+	$(PIP) $(LOCKED) -r run.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	rm -f .venv/.run-*; touch $@
+$(call stamp,test): test.lock $(call stamp,run)
+	$(PIP) $(LOCKED) -r test.lock
+	rm -f .venv/.test-*; touch $@
+$(call stamp,lint): lint.lock $(call stamp,run)
+	$(PIP) $(LOCKED) -r lint.lock
+	rm -f .venv/.lint-*; touch $@
+$(call stamp,browser): browser.lock $(call stamp,test)
+	$(PIP) $(LOCKED) -r browser.lock
+	rm -f .venv/.browser-*; touch $@
+lock:  # maintainer only: needs uv
+	$(LOCK) -o run.lock pyproject.toml build.in
+	$(LOCK) --group test -c run.lock -o test.lock
+	$(LOCK) --group lint -c run.lock -o lint.lock
+	$(LOCK) --group browser -c run.lock -o browser.lock

@@ -1,0 +1,1 @@
+"""The web chat: a page that comes to fetch its messages."""

@@ -1,0 +1,1 @@
+"""What it says: the conversation, knowing no channel."""

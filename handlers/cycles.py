@@ -1,0 +1,82 @@
+"""One review season as the handlers see it: dates, reminders, calendar, consent, levels."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """When a reminder is wished for: days from the due day (negative before it) and a local time."""
+
+    days: int
+    at: time
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One of the four ratings: the lowest score of its band, and its conditions to check oneself."""
+
+    id: str
+    label: str
+    from_score: float
+    conditions: tuple[str, ...] = ()
+    leader_conditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person is asked to accept before the first question."""
+
+    version: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A season and its rules. Times are aware; days are local to ``zone``."""
+
+    id: int
+    code: str
+    name: str
+    year: int
+    zone: ZoneInfo
+    opens: datetime
+    due: datetime
+    closes: datetime
+    admitted_before: date | None
+    consent: Consent
+    levels: tuple[Level, ...]
+    forms: tuple[tuple[str, str], ...]  # roster value, form id
+    slots: tuple[Slot, ...]
+    days_off: frozenset[date]  # public holidays and additions; Saturdays and Sundays besides
+    days_on: frozenset[date]  # worked although a weekend (swap days)
+    digest_at: time = time(17, 0)
+    officer_digest_at: time = time(8, 0)
+    quiet_from: time = time(20, 30)
+    quiet_until: time = time(7, 30)
+    minimum_gap: timedelta = timedelta(hours=20)
+    at_most: int = 6
+    tonight: time = time(19, 30)
+    tonight_until: time = time(19, 0)
+    tomorrow: time = time(8, 0)
+    grace: timedelta = timedelta(minutes=30)
+    grace_at_most: timedelta = timedelta(hours=2)
+    closed: bool = False
+
+    def accepts(self, now: datetime, active_at: datetime | None) -> Literal["early", "on_time", "late", "closed"]:
+        """Whether an answer or a submission is taken at *now* from somebody who was last active at *active_at*.
+
+        On time until ``due``, late until ``closes``; then only from who was typing until just now, for a while.
+        """
+        if self.closed or now < self.opens:
+            return "closed" if self.closed else "early"
+        if now <= self.due:
+            return "on_time"
+        typing = active_at is not None and now - active_at <= self.grace and now <= self.closes + self.grace_at_most
+        return "late" if now <= self.closes or typing else "closed"
+
+    def local(self, at: datetime) -> datetime:
+        """*at* on the clock of the organisation."""
+        return at.astimezone(self.zone)

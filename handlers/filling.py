@@ -1,0 +1,1 @@
+"""Filling in a form: ``step(filling, event) -> (filling, message)``."""

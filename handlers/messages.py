@@ -1,0 +1,116 @@
+"""What goes in and out of the conversation, on every channel alike."""
+
+import re
+from dataclasses import dataclass, replace
+
+from handlers.words import fold
+
+_MARKS = re.compile(r"[^\w\s/+]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words that the person typed, cleaned."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """A button: what it carries, for example ``12.b2_1=good``. It is a hint, never proof of a right."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Something that is not words: ``photo``, ``voice``, ``sticker``, ``file``, ``edited``, ``other``."""
+
+    what: str
+
+
+Event = Said | Tapped | Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An answer on offer. It may be tapped, or typed by its number or its label."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step in the conversation (Back, Review, Submit): tapped or typed by its label, never by a number."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that is built when it is sent, named and not carried: ``Document("review.docx", assessment=3)``."""
+
+    name: str
+    assessment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the bot says: words, the choices (one a row), and the moves (the first alone, the others below it)."""
+
+    text: str
+    choices: tuple[Choice, ...] = ()
+    moves: tuple[Move, ...] = ()
+    document: Document | None = None
+
+    def after(self, text: str) -> "Message":
+        """This message with *text* said before it."""
+        return replace(self, text=f"{text}\n\n{self.text}" if text else self.text)
+
+
+def plain(text: str) -> str:
+    """How words are compared with a label: folded, without punctuation or emoji."""
+    return fold(_MARKS.sub(" ", text))
+
+
+def heard(offered: Message, event: Event) -> Event:
+    """What the person meant: words that equal a number, a label or a move of what is *offered* become that tap.
+
+    Other words stay words. A number stands for a choice, never for a move.
+    """
+    if not isinstance(event, Said):
+        return event
+    words = plain(event.text)
+    if not words:
+        return event
+    if number := re.fullmatch(r"(?:so|cau|chon)?\s*(\d{1,2})", words):
+        place = int(number[1]) - 1
+        if 0 <= place < len(offered.choices):
+            return Tapped(offered.choices[place].value)
+    buttons: tuple[Choice | Move, ...] = (*offered.choices, *offered.moves)
+    for button in buttons:
+        if words == plain(button.label):
+            return Tapped(button.value)
+    return event
+
+
+def as_text(message: Message) -> str:
+    """The message on a channel without buttons: choices numbered, moves by name."""
+    lines = [message.text]
+    if message.choices:
+        lines.append("\n".join(f"{n}. {choice.label}" for n, choice in enumerate(message.choices, 1)))
+    if message.moves:
+        lines.append(" · ".join(f"[{move.label}]" for move in message.moves))
+    return "\n\n".join(lines)
+
+
+def rows(message: Message) -> list[list[Choice | Move]]:
+    """The buttons by row: each choice alone, else the main move alone; the other moves in threes."""
+    grid: list[list[Choice | Move]] = [[choice] for choice in message.choices]
+    others = list(message.moves)
+    if others and not message.choices:
+        grid.append([others.pop(0)])
+    grid += [list(others[i : i + 3]) for i in range(0, len(others), 3)]
+    return grid

@@ -1,0 +1,1 @@
+"""Messages nobody asked for: reminder, digest, receipt."""

@@ -1,0 +1,39 @@
+"""Text at the door: cleaned once, folded for matching."""
+
+import re
+import unicodedata
+from datetime import date
+
+_D = str.maketrans({"đ": "d", "ð": "d"})
+_DATE = re.compile(r"\s*(\d{1,2})\s*[/.\-\s]\s*(\d{1,2})\s*[/.\-\s]\s*(\d{4})\s*")
+
+
+def clean(text: str) -> str:
+    """NFC, no lone surrogates, no control characters but newline and tab.
+
+    What is stored is what was typed after this. (A NUL or a lone surrogate would make the database refuse the row.)
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    kept = "".join(c for c in whole.replace("\r\n", "\n") if c in "\n\t" or unicodedata.category(c) != "Cc")
+    return unicodedata.normalize("NFC", kept)
+
+
+def fold(text: str) -> str:
+    """The key under which two spellings are the same: no case, no diacritics, single spaces.
+
+    Also unites *hoà* and *hòa*, and takes Ð (U+00D0), typed by mistake, for Đ.
+    """
+    plain = unicodedata.normalize("NFD", text.casefold().translate(_D))
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+
+
+def a_date(text: str) -> date | None:
+    """The day in *d/m/yyyy*, with any of ``/ . -`` or a space between; None if there is none such."""
+    found = _DATE.fullmatch(text)
+    if not found:
+        return None
+    day, month, year = (int(part) for part in found.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""Assessments: one person's review in one cycle, its answers and its submissions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+from storage.sealing import opened, seal
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Where a person's review stands."""
+
+    id: int
+    cycle_id: int
+    person_id: int
+    unit_id: int
+    form_id: int | None
+    form_digest: str | None  # of the form's text: a form once read need not be read again
+    state: str
+    exempt_reason: str | None
+    place: str
+    revision: int
+    remind_at: datetime | None
+    reminded: int
+    reminded_at: datetime | None
+    snoozed_until: datetime | None
+    active_at: datetime | None
+    submitted_at: datetime | None
+
+    @property
+    def owes(self) -> bool:
+        """Whether it still has to be submitted."""
+        return self.state in m.OWES
+
+
+_COLUMNS = (
+    m.Assessment.id,
+    m.Assessment.cycle_id,
+    m.Assessment.person_id,
+    m.Assessment.unit_id,
+    m.Assessment.form_id,
+    m.CycleForm.digest,
+    m.Assessment.state,
+    m.Assessment.exempt_reason,
+    m.Assessment.place,
+    m.Assessment.revision,
+    m.Assessment.remind_at,
+    m.Assessment.reminded,
+    m.Assessment.reminded_at,
+    m.Assessment.snoozed_until,
+    m.Assessment.active_at,
+    m.Assessment.submitted_at,
+)
+_SELECT = sa.select(*_COLUMNS).outerjoin(m.CycleForm, m.CycleForm.id == m.Assessment.form_id)
+_OF = _SELECT.where(m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.person_id == sa.bindparam("person"))
+_ANSWERS = (
+    sa.select(m.Answer.question, m.Answer.number, m.Answer.starts, m.Answer.words)
+    .where(m.Answer.assessment_id == sa.bindparam("assessment"))
+    .order_by(m.Answer.id)
+)
+
+
+def of(db: Db, person_id: int, cycle_id: int) -> Assessment | None:
+    """A person's own assessment in a cycle."""
+    row = db.execute(_OF, {"cycle": cycle_id, "person": person_id}).first()
+    return Assessment(*tuple(row)) if row else None
+
+
+def by_id(db: Db, assessment_id: int) -> Assessment | None:
+    """An assessment by its id, which came from our own rows, never from outside."""
+    row = db.execute(_SELECT.where(m.Assessment.id == assessment_id)).first()
+    return Assessment(*tuple(row)) if row else None
+
+
+def answers(db: Db, assessment_id: int) -> dict[str, str]:
+    """What is answered, by question id; pieces sent one after another joined by a blank line."""
+    found: dict[str, str] = {}
+    for question, number, starts, words in db.execute(_ANSWERS, {"assessment": assessment_id}):
+        piece = opened(db, words, f"answer/{assessment_id}/{question}/{number}")
+        found[question] = piece if starts or not found.get(question) else f"{found[question]}\n\n{piece}"
+    return found
+
+
+def save(
+    db: Db,
+    assessment: Assessment,
+    *,
+    writes: Iterable[tuple[str, str, bool]],
+    place: str,
+    state: str,
+    remind_at: datetime | None,
+    now: datetime,
+    address_id: int | None,
+) -> None:
+    """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added."""
+    written = list(writes)
+    if written:
+        last = dict(
+            db.execute(
+                sa.select(m.Answer.question, sa.func.max(m.Answer.number))
+                .where(m.Answer.assessment_id == assessment.id, m.Answer.question.in_({q for q, _, _ in written}))
+                .group_by(m.Answer.question)
+            ).tuples()
+        )
+        rows = []
+        for question, words, starts in written:
+            number = last[question] = last.get(question, 0) + 1
+            about = f"answer/{assessment.id}/{question}/{number}"
+            rows.append(
+                {
+                    "assessment_id": assessment.id,
+                    "question": question,
+                    "number": number,
+                    "starts": starts,
+                    "words": seal(db, words, about),
+                    "at": now,
+                    "address_id": address_id,
+                }
+            )
+        db.execute(sa.insert(m.Answer), rows)
+    db.execute(
+        sa.update(m.Assessment)
+        .where(m.Assessment.id == assessment.id)
+        .values(
+            place=place,
+            state=state,
+            remind_at=remind_at,
+            active_at=now,
+            revision=assessment.revision + (1 if written else 0),
+        )
+    )

@@ -1,0 +1,154 @@
+"""One database, SQLite or PostgreSQL: its engine, its transactions, its thread."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection as Db
+from sqlalchemy.engine import make_url
+
+from storage.sealing import Sealer
+
+__all__ = ["Database", "Db", "NotStored", "Utc", "insert_new", "may_be_tried_again"]
+
+T = TypeVar("T")
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "recursive_triggers=ON")
+PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
+
+
+def insert_new(db: Db, table: type[Any]) -> Any:
+    """An insert that leaves a row alone whose unique key is known already."""
+    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+class NotStored(Exception):
+    """The driver left the transaction by itself (disk full, I/O error): what was written is gone."""
+
+
+class Utc(sa.types.TypeDecorator[datetime]):
+    """An aware time, stored in UTC. Refuses a naive one; gives the zone back that SQLite drops."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def may_be_tried_again(error: BaseException) -> bool:
+    """Whether the same transaction, begun anew, may succeed: a deadlock or a serialisation failure (PostgreSQL)."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40P01", "40001"}
+
+
+class Database:
+    """The engine with its transactions.
+
+    Every writing transaction of the process goes through ``write``: on SQLite one thread with a fair queue (several
+    writers would wait in SQLite's busy handler and starve each other), on PostgreSQL a small pool of threads.
+    """
+
+    def __init__(self, url: str, sealer: Sealer | None = None) -> None:
+        self.url = make_url(url)
+        if self.url.get_backend_name() == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine().execution_options(sealer=sealer or Sealer())
+        self.writers = ThreadPoolExecutor(1 if self.is_sqlite else PARALLEL, thread_name_prefix="database")
+        self.readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None on a server."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    def _engine(self) -> sa.Engine:
+        if not self.is_sqlite:
+            engine = sa.create_engine(
+                self.url, hide_parameters=True, pool_pre_ping=True, pool_size=PARALLEL + 2, max_overflow=4
+            )
+            event.listen(engine, "handle_error", _without_values)
+            return engine
+        engine = sa.create_engine(self.url, hide_parameters=True, pool_size=4, max_overflow=4)
+        event.listen(engine, "connect", _opened)
+        event.listen(engine, "begin", _begun)
+        event.listen(engine, "commit", _still_in_transaction)
+        return engine
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Db]:
+        """A transaction in this thread: for commands and tests. Commits at the end, rolls back on an exception."""
+        with self.engine.connect() as connection:
+            if read_only:
+                connection = connection.execution_options(read_only=True)
+                if not self.is_sqlite:
+                    connection = connection.execution_options(postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    async def write(self, work: Callable[[Db], T]) -> T:
+        """Run *work* in one transaction in the database's thread; its result, once committed."""
+
+        def job() -> T:
+            with self.transaction() as db:
+                return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self.writers, job)
+
+    async def read(self, work: Callable[[Db], T]) -> T:
+        """Run *work* in a transaction that only reads: no turn waits for it."""
+
+        def job() -> T:
+            with self.transaction(read_only=True) as db:
+                return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self.readers, job)
+
+    def close(self) -> None:
+        """Let what is under way end, then close every connection."""
+        self.writers.shutdown(wait=True)
+        self.readers.shutdown(wait=True)
+        self.engine.dispose()
+
+
+def _opened(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begun(connection: Db) -> None:
+    read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _still_in_transaction(connection: Db) -> None:
+    driver = connection.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection) and not driver.in_transaction:
+        raise NotStored("the database left the transaction before its commit")
+
+
+def _without_values(context: sa.engine.ExceptionContext) -> None:
+    """PostgreSQL repeats people's data in its errors; keep the code, the table and the constraint only."""
+    cause = context.original_exception
+    if getattr(cause, "sqlstate", None):
+        for error in filter(None, (cause, context.sqlalchemy_exception)):
+            error.args = (f"{cause.sqlstate} {cause.diag.table_name} {cause.diag.constraint_name}",)  # type: ignore[attr-defined]

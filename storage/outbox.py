@@ -1,0 +1,116 @@
+"""The outbox: what is to be said, to whom, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db, insert_new
+from storage.sealing import opened, seal
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A row of the outbox, with the chat it goes to. ``body``: JSON of the Message; None until it is worded."""
+
+    id: int
+    key: str
+    kind: str
+    address_id: int
+    channel: str
+    bot: str
+    chat: str
+    person_id: int | None
+    assessment_id: int | None
+    unit_id: int | None
+    due_at: datetime
+    expires_at: datetime | None
+    attempts: int
+    parts_sent: int
+    body: str | None
+    seq: int | None
+
+
+def put(
+    db: Db,
+    *,
+    key: str,
+    kind: str,
+    address_id: int,
+    now: datetime,
+    body: str | None = None,
+    due_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    person_id: int | None = None,
+    assessment_id: int | None = None,
+    unit_id: int | None = None,
+    state: str = m.QUEUED,
+    claimed_by: str | None = None,
+    seq: int | None = None,
+) -> bool:
+    """Put a message in the outbox; False where its key is known already: it is never there twice.
+
+    A reminder or a digest is put without a *body*: it is worded in the transaction that claims it.
+    """
+    done = db.execute(
+        insert_new(db, m.Outgoing),
+        {
+            "key": key,
+            "kind": kind,
+            "address_id": address_id,
+            "person_id": person_id,
+            "assessment_id": assessment_id,
+            "unit_id": unit_id,
+            "state": state,
+            "due_at": due_at or now,
+            "expires_at": expires_at,
+            "claimed_by": claimed_by,
+            "body": None if body is None else seal(db, body, f"outgoing/{key}"),
+            "seq": seq,
+            "created_at": now,
+            "sent_at": now if state == m.SENT else None,
+        },
+    )
+    return bool(done.rowcount)
+
+
+_COLUMNS = (
+    m.Outgoing.id,
+    m.Outgoing.key,
+    m.Outgoing.kind,
+    m.Outgoing.address_id,
+    m.Address.channel,
+    m.Address.bot,
+    m.Address.chat,
+    m.Outgoing.person_id,
+    m.Outgoing.assessment_id,
+    m.Outgoing.unit_id,
+    m.Outgoing.due_at,
+    m.Outgoing.expires_at,
+    m.Outgoing.attempts,
+    m.Outgoing.parts_sent,
+    m.Outgoing.body,
+    m.Outgoing.seq,
+)
+
+
+def _row(db: Db, row: Any) -> Outgoing:
+    values = row._asdict()
+    if values["body"] is not None:
+        values["body"] = opened(db, values["body"], f"outgoing/{values['key']}")
+    return Outgoing(**values)
+
+
+def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
+    """Take back every reminder of an assessment that has not been claimed."""
+    db.execute(
+        sa.update(m.Outgoing)
+        .where(
+            m.Outgoing.assessment_id == assessment_id,
+            m.Outgoing.kind == m.REMINDER,
+            m.Outgoing.state == m.QUEUED,
+        )
+        .values(state=m.WITHDRAWN, why=why)
+    )
