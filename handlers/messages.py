@@ -1,7 +1,9 @@
 """What goes in and out of the conversation, on every channel alike."""
 
+import json
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from handlers.words import fold
 
@@ -114,3 +116,26 @@ def rows(message: Message) -> list[list[Choice | Move]]:
         grid.append([others.pop(0)])
     grid += [list(others[i : i + 3]) for i in range(0, len(others), 3)]
     return grid
+
+
+def dumps(message: Message) -> str:
+    """The message as JSON, for the outbox and the web page."""
+    value: dict[str, Any] = {"text": message.text}
+    if message.choices:
+        value["choices"] = [[choice.value, choice.label] for choice in message.choices]
+    if message.moves:
+        value["moves"] = [[move.value, move.label] for move in message.moves]
+    if message.document:
+        value["document"] = [message.document.name, message.document.assessment]
+    return json.dumps(value, ensure_ascii=False)
+
+
+def loads(text: str) -> Message:
+    """What ``dumps`` wrote."""
+    value = json.loads(text)
+    return Message(
+        value["text"],
+        tuple(Choice(*pair) for pair in value.get("choices", ())),
+        tuple(Move(*pair) for pair in value.get("moves", ())),
+        Document(*value["document"]) if "document" in value else None,
+    )

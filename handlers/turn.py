@@ -1,10 +1,12 @@
 """One event of one person, with its transaction and its time: what every handler is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from handlers import cycles as rules
 from handlers.cycles import Cycle
 from handlers.messages import Event
+from storage import cycles
 from storage.addresses import Address
 from storage.database import Db
 from storage.people import Person
@@ -20,5 +22,20 @@ class Turn:
     event: Event
     address: Address
     person: Person | None  # None until the address is bound
-    cycle: Cycle | None  # the open one
+    cycle: Cycle | None  # the newest one, closed or not; None before the first
     lang: str
+
+
+_read: dict[str, Cycle] = {}  # by the digest of their rules: a handful
+
+
+def current_cycle(db: Db) -> Cycle | None:
+    """The newest cycle. Whether it is closed is asked each time; its rules are read once."""
+    row = cycles.newest(db)
+    if row is None:
+        return None
+    cycle = _read.get(row.digest)
+    if cycle is None:
+        cycle = _read[row.digest] = rules.loads(cycles.rules(db, row.id))
+    closed = row.closed_at is not None
+    return cycle if (cycle.id, cycle.closed) == (row.id, closed) else replace(cycle, id=row.id, closed=closed)

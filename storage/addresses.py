@@ -1,5 +1,6 @@
 """Addresses: a person on a channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,12 @@ _COLUMNS = (
     m.Address.memory,
     m.Address.seq,
     m.Address.last_seen,
+)
+Chat = tuple[str, str, str]
+"""Channel, bot, and the platform's id of the chat: what an address is known by outside."""
+
+_THESE = sa.select(*_COLUMNS).where(
+    sa.tuple_(m.Address.channel, m.Address.bot, m.Address.chat).in_(sa.bindparam("chats", expanding=True))
 )
 _AT = sa.select(*_COLUMNS).where(
     m.Address.channel == sa.bindparam("channel"),
@@ -93,6 +100,17 @@ def bind(db: Db, address_id: int, person_id: int, now: datetime) -> None:
     )
 
 
+def numbered(db: Db, address: Address, count: int) -> int:
+    """The first of *count* new numbers on the web page of this address."""
+    last = db.execute(
+        sa.update(m.Address)
+        .where(m.Address.id == address.id)
+        .values(seq=m.Address.seq + count)
+        .returning(m.Address.seq)
+    ).scalar_one()
+    return last - count + 1
+
+
 def close(db: Db, address_id: int, why: str) -> None:
     """Nothing can be sent there any more."""
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
@@ -101,3 +119,37 @@ def close(db: Db, address_id: int, why: str) -> None:
 def seen(db: Db, address_id: int, now: datetime) -> None:
     """They wrote: the address is open, again if need be."""
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=None, last_seen=now))
+
+
+def together(db: Db, chats: Sequence[Chat], now: datetime, *, wait: bool) -> dict[Chat, Address]:
+    """The addresses of several chats (channel, bot, chat), new ones made, each locked for one turn.
+
+    On SQLite the transaction itself is the lock. On PostgreSQL the people's rows are locked in the order of their
+    ids, then the addresses that are nobody's; without *wait* those that another process holds are left out.
+    Plain FOR UPDATE would wait for every insert of a row that refers to the person; FOR NO KEY UPDATE does not.
+    """
+    found = _these(db, chats)
+    if missing := [chat for chat in chats if chat not in found]:
+        rows = [{"channel": a, "bot": b, "chat": c, "memory": {}, "last_seen": now} for a, b, c in missing]
+        db.execute(insert_new(db, m.Address), rows)
+        found |= _these(db, missing)
+    if db.dialect.name == "sqlite":
+        return found
+    db.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    people = sorted({address.person_id for address in found.values() if address.person_id})
+    nobodys = sorted(address.id for address in found.values() if not address.person_id)
+    held = _locked(db, m.Person.id, people, wait)
+    free = _locked(db, m.Address.id, nobodys, wait)
+    again = _these(db, [chat for chat, a in found.items() if a.person_id in held or a.id in free])
+    # Bound to somebody else between the look and the lock: not ours to run now.
+    return {chat: a for chat, a in again.items() if a.person_id == found[chat].person_id}
+
+
+def _these(db: Db, chats: Sequence[Chat]) -> dict[Chat, Address]:
+    rows = db.execute(_THESE, {"chats": list(chats)})
+    return {(address.channel, address.bot, address.chat): address for address in (Address(*row) for row in rows)}
+
+
+def _locked(db: Db, column: Any, ids: list[int], wait: bool) -> set[int | None]:
+    rows = sa.select(column).where(column.in_(ids)).order_by(column)
+    return set(db.scalars(rows.with_for_update(key_share=True, skip_locked=not wait)))

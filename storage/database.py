@@ -17,12 +17,17 @@ from sqlalchemy.engine import make_url
 
 from storage.sealing import Sealer
 
-__all__ = ["Database", "Db", "NotStored", "Utc", "insert_new", "may_be_tried_again"]
+__all__ = ["Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again"]
 
 T = TypeVar("T")
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "recursive_triggers=ON")
 PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
+
+
+def cannot_store(error: BaseException) -> bool:
+    """Whether the database could store nothing: locked, full, gone. What came in must not be confirmed then."""
+    return isinstance(error, NotStored | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
 
 
 def insert_new(db: Db, table: type[Any]) -> Any:

@@ -1,6 +1,7 @@
 """The outbox: what is to be said, to whom, and what became of it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,31 @@ class Outgoing:
     body: str | None
     seq: int | None
 
+    def with_body(self, body: str) -> "Outgoing":
+        """The same row, worded."""
+        return replace(self, body=body)
+
+
+def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Put the replies of a group of turns: dicts of ``put``'s arguments, every one with a body.
+
+    Raises IntegrityError where a key is known already.
+    """
+    if rows:
+        db.execute(
+            sa.insert(m.Outgoing),
+            [
+                row
+                | {
+                    "body": seal(db, row["body"], f"outgoing/{row['key']}"),
+                    "due_at": now,
+                    "created_at": now,
+                    "sent_at": now if row["state"] == m.SENT else None,
+                }
+                for row in rows
+            ],
+        )
+
 
 def put(
     db: Db,
@@ -55,7 +81,7 @@ def put(
     A reminder or a digest is put without a *body*: it is worded in the transaction that claims it.
     """
     done = db.execute(
-        insert_new(db, m.Outgoing),
+        insert_new(db, m.Outgoing).returning(m.Outgoing.id),
         {
             "key": key,
             "kind": kind,
@@ -73,10 +99,10 @@ def put(
             "sent_at": now if state == m.SENT else None,
         },
     )
-    return bool(done.rowcount)
+    return done.first() is not None
 
 
-_COLUMNS = (
+COLUMNS = (
     m.Outgoing.id,
     m.Outgoing.key,
     m.Outgoing.kind,
@@ -96,7 +122,8 @@ _COLUMNS = (
 )
 
 
-def _row(db: Db, row: Any) -> Outgoing:
+def read(db: Db, row: Any) -> Outgoing:
+    """A row of COLUMNS with its body opened."""
     values = row._asdict()
     if values["body"] is not None:
         values["body"] = opened(db, values["body"], f"outgoing/{values['key']}")

@@ -1,5 +1,7 @@
 """People and their roles."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,17 +48,26 @@ _COLUMNS = (
     m.Person.exempt_reason,
     m.Person.lang,
 )
-_BY_ID = sa.select(*_COLUMNS).where(m.Person.id == sa.bindparam("id"))
-_ROLES = sa.select(m.Role.name, m.Role.unit_id).where(m.Role.person_id == sa.bindparam("id")).order_by(m.Role.id)
+_THESE = sa.select(*_COLUMNS).where(m.Person.id.in_(sa.bindparam("ids", expanding=True)))
+_ROLES = (
+    sa.select(m.Role.person_id, m.Role.name, m.Role.unit_id)
+    .where(m.Role.person_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(m.Role.id)
+)
+
+
+def by_ids(db: Db, ids: Iterable[int]) -> dict[int, Person]:
+    """People with their roles; the ids come from our own rows, never from outside."""
+    wanted = {"ids": list(ids)}
+    roles: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for person_id, name, unit_id in db.execute(_ROLES, wanted):
+        roles[person_id].append((name, unit_id))
+    return {row.id: Person(**row._asdict(), roles=tuple(roles[row.id])) for row in db.execute(_THESE, wanted)}
 
 
 def by_id(db: Db, person_id: int) -> Person | None:
-    """A person with their roles; *person_id* comes from our own rows, never from outside."""
-    row = db.execute(_BY_ID, {"id": person_id}).first()
-    if row is None:
-        return None
-    roles = tuple((name, unit) for name, unit in db.execute(_ROLES, {"id": person_id}))
-    return Person(**row._asdict(), roles=roles)
+    """One person with their roles."""
+    return by_ids(db, [person_id]).get(person_id)
 
 
 def by_code(db: Db, code: str) -> Person | None:

@@ -1,0 +1,320 @@
+"""An Incoming becomes one turn in one transaction."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from bot.channels import Incoming
+from bot.checkpoints import checkpoint
+from bot.delivery import Delivery
+from handlers.messages import Message, Said, Sent, Tapped, dumps
+from handlers.texts import say
+from handlers.turn import Turn, current_cycle
+from storage import addresses, claims, incoming, outbox, people
+from storage import models as m
+from storage.addresses import Address
+from storage.database import PARALLEL, Database, Db, cannot_store, may_be_tried_again
+from storage.outbox import Outgoing
+
+log = structlog.get_logger()
+
+GROUP = 100  # turns in one transaction at most
+Answer = Callable[[Turn], list[Message]]
+Bot = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Something that came in, and who waits for it to be stored."""
+
+    incoming: Incoming
+    done: asyncio.Future[None]
+
+    @property
+    def chat(self) -> addresses.Chat:
+        """The chat it came from: one turn of it at a time."""
+        return self.incoming.channel, self.incoming.bot, self.incoming.chat
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Tell who waits. A request that was cancelled meanwhile is nobody's."""
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+@dataclass(slots=True)
+class Ran:
+    """What one transaction did: the replies that may be sent at once, and what must run alone."""
+
+    replies: list[list[Outgoing]]
+    alone: list[Waiting]
+    queued: set[Bot]
+
+
+class Inbox:
+    """Takes what waits into one transaction, commits once, then confirms and sends.
+
+    It never waits for a group to fill. A group in which anything raises is rolled back and its turns are run one by
+    one; a turn that raises alone is kept for the operator, answered with an apology, and confirmed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        answer: Answer,
+        now: Callable[[], datetime],
+        lang: str,
+        run: str,
+        deliveries: Mapping[Bot, Delivery],
+    ) -> None:
+        self.database, self.answer, self.now, self.lang, self.run = database, answer, now, lang, run
+        self.deliveries = deliveries
+        self.waiting: deque[Waiting] = deque()
+        self.busy: set[addresses.Chat] = set()
+        self.pumps: set[asyncio.Task[None]] = set()
+        self.pumping = 0
+        self.at_once = 1 if database.is_sqlite else PARALLEL
+        self.taken = 0  # turns, for the metrics
+        self.kept = 0
+
+    async def receive(self, incoming: Incoming) -> None:
+        """Return once the turn is committed, or kept. Raises where the database can store nothing now."""
+        checkpoint("turn.received")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(Waiting(incoming, done))
+        self._pump_soon()
+        await done
+
+    async def drain(self) -> None:
+        """Wait until nothing is in hand."""
+        while self.pumps:
+            await asyncio.gather(*self.pumps, return_exceptions=True)
+
+    def _pump_soon(self) -> None:
+        if self.pumping < self.at_once and self.waiting:
+            self.pumping += 1
+            task = asyncio.get_running_loop().create_task(self._pump())
+            self.pumps.add(task)
+            task.add_done_callback(self.pumps.discard)
+
+    async def _pump(self) -> None:
+        try:
+            while group := self._group():
+                self._pump_soon()
+                try:
+                    await self._take(group)
+                except BaseException as error:
+                    for each in group:
+                        each.settle(error)
+                    raise
+                finally:
+                    self.busy -= {each.chat for each in group}
+        finally:
+            self.pumping -= 1  # here, not when the task is done: what arrives in between needs a pump
+
+    def _group(self) -> list[Waiting]:
+        """The oldest of each chat that waits and is not in hand."""
+        group: list[Waiting] = []
+        left: list[Waiting] = []
+        while self.waiting and len(group) < GROUP:
+            each = self.waiting.popleft()
+            if each.chat in self.busy:
+                left.append(each)
+            else:
+                self.busy.add(each.chat)
+                group.append(each)
+        self.waiting.extendleft(reversed(left))
+        return group
+
+    async def _take(self, group: Sequence[Waiting]) -> None:
+        try:
+            alone = await self._together(group, wait=len(group) == 1)
+        except Exception as error:
+            if len(group) == 1:
+                await self._alone(group[0], error)
+                return
+            alone = list(group)
+        for each in alone:
+            try:
+                await self._together([each], wait=True)
+            except Exception as error:
+                await self._alone(each, error)
+
+    async def _together(self, group: Sequence[Waiting], *, wait: bool) -> list[Waiting]:
+        """Run a group in one transaction; returns those that must be run alone."""
+        now = self.now()
+        marks = {bot: delivery.take_sent() for bot, delivery in self.deliveries.items()}
+        try:
+            for attempt in range(3):
+                try:
+                    ran = await self.database.write(lambda db: self._turns(db, group, now, marks, wait))
+                    break
+                except Exception as error:
+                    if attempt == 2 or not may_be_tried_again(error):
+                        raise
+        except BaseException:
+            for bot, keys in marks.items():
+                if keys:
+                    self.deliveries[bot].give_back(keys)
+            raise
+        checkpoint("turn.committed")
+        for replies in ran.replies:
+            self.deliveries[replies[0].channel, replies[0].bot].send(replies)
+        for bot in ran.queued & self.deliveries.keys():
+            self.deliveries[bot].wake()
+        alone = {id(each) for each in ran.alone}
+        for each in group:
+            if id(each) not in alone:
+                self.taken += 1
+                each.settle()
+        return ran.alone
+
+    # ------------------------------------------------------------------ in the database's thread
+
+    def _turns(
+        self, db: Db, group: Sequence[Waiting], now: datetime, marks: Mapping[Bot, list[str]], wait: bool
+    ) -> Ran:
+        for keys in marks.values():
+            claims.mark_sent(db, keys, self.run, now)
+        ran = Ran([], [], set())
+        known = incoming.known(db, [each.incoming.key for each in group])
+        new = [each for each in group if each.incoming.key not in known]
+        if not new:
+            return ran
+        at = addresses.together(db, [each.chat for each in new], now, wait=wait)
+        who = people.by_ids(db, {a.person_id for a in at.values() if a.person_id})
+        unanswered = claims.with_open_replies(db, [a.id for a in at.values()])
+        cycle = current_cycle(db)
+        rows: list[dict[str, object]] = []
+        done: list[str] = []
+        seen: set[int] = set()
+        for each in new:
+            address = at.get(each.chat)
+            if address is None or address.person_id in seen or each.incoming.key in done:
+                ran.alone.append(each)
+                continue
+            if address.person_id is not None:
+                seen.add(address.person_id)
+            person = who.get(address.person_id) if address.person_id is not None else None
+            lang = person.lang if person and person.lang else self.lang
+            turn = Turn(db, now, each.incoming.key, each.incoming.event, address, person, cycle, lang)
+            replies = self._put(db, each.incoming, address, self.answer(turn), unanswered, rows, now)
+            if replies:
+                ran.replies.append(replies)
+            elif rows and rows[-1]["state"] == m.QUEUED:
+                ran.queued.add((address.channel, address.bot))
+            done.append(each.incoming.key)
+        outbox.put_all(db, rows, now)
+        incoming.add(db, done, now)
+        checkpoint("turn.before_commit")
+        return ran
+
+    def _put(
+        self,
+        db: Db,
+        came: Incoming,
+        address: Address,
+        messages: Sequence[Message],
+        unanswered: set[int],
+        rows: list[dict[str, object]],
+        now: datetime,
+    ) -> list[Outgoing]:
+        """Add the rows of one turn's replies; those that may be sent at once, already claimed."""
+        passive = address.channel == "web"  # its page comes to fetch
+        if passive:
+            seq = addresses.numbered(db, address, len(messages))
+            state = m.SENT
+        else:
+            seq = None
+            mine = (address.channel, address.bot) in self.deliveries
+            state = m.CLAIMED if mine and address.id not in unanswered else m.QUEUED
+        replies = []
+        for number, message in enumerate(messages):
+            key, body = f"reply:{came.key}:{number}", dumps(message)
+            rows.append(
+                {
+                    "key": key,
+                    "kind": m.REPLY,
+                    "address_id": address.id,
+                    "person_id": address.person_id,
+                    "state": state,
+                    "claimed_by": self.run if state == m.CLAIMED else None,
+                    "body": body,
+                    "seq": None if seq is None else seq + number,
+                }
+            )
+            if state == m.CLAIMED:
+                replies.append(
+                    Outgoing(
+                        0, key, m.REPLY, address.id, address.channel, address.bot, address.chat,
+                        address.person_id, None, None, now, None, 0, 0, body, None,
+                    )
+                )  # fmt: skip
+        return replies
+
+    # ------------------------------------------------------------------ a turn that fails
+
+    async def _alone(self, each: Waiting, error: Exception) -> None:
+        """Keep a turn that raised by itself; where nothing can be stored now, confirm nothing."""
+        if cannot_store(error):
+            log.error("inbox.cannot_store", error=type(error).__name__)
+            each.settle(error)
+            return
+        came, now = each.incoming, self.now()
+        log.error("inbox.turn_failed", key=came.key, error=type(error).__name__, exc_info=error)
+        try:
+            await self.database.write(lambda db: self._keep(db, came, type(error).__name__, now))
+        except Exception as second:
+            log.error("inbox.cannot_keep", error=type(second).__name__)
+            each.settle(second)
+            return
+        checkpoint("turn.kept")
+        self.kept += 1
+        for delivery in self.deliveries.values():
+            delivery.wake()
+        each.settle()
+
+    def _keep(self, db: Db, came: Incoming, failed: str, now: datetime) -> None:
+        if not incoming.keep(db, came.key, failed, as_json(came), now):
+            return
+        address = addresses.ensured(db, came.channel, came.bot, came.chat, now)
+        passive = address.channel == "web"
+        outbox.put(
+            db,
+            key=f"apology:{came.key}",
+            kind=m.REPLY,
+            address_id=address.id,
+            person_id=address.person_id,
+            now=now,
+            body=dumps(Message(say(self.lang, "problem.apology"))),
+            state=m.SENT if passive else m.QUEUED,
+            seq=addresses.numbered(db, address, 1) if passive else None,
+        )
+
+
+def as_json(came: Incoming) -> str:
+    """An Incoming as it is kept."""
+    match came.event:
+        case Said(text):
+            event = ["said", text]
+        case Tapped(value):
+            event = ["tapped", value]
+        case Sent(what):
+            event = ["sent", what]
+    return json.dumps([came.key, came.channel, came.bot, came.chat, event])
+
+
+def from_json(text: str) -> Incoming:
+    """What ``as_json`` wrote."""
+    key, channel, bot, chat, (kind, value) = json.loads(text)
+    kinds: dict[str, type[Said] | type[Tapped] | type[Sent]] = {"said": Said, "tapped": Tapped, "sent": Sent}
+    return Incoming(key, channel, bot, chat, kinds[kind](value))

@@ -1,0 +1,82 @@
+"""When one bot may send next: replies at once, notices evenly, both under the platform's limit."""
+
+import asyncio
+import time
+from collections import deque
+
+WINDOW = 1.0  # seconds
+
+
+class Pace:
+    """The send starts of one bot over the last second.
+
+    Notices go one every ``1 / per_second``. Replies do not wait for notices to come; where notices have filled the
+    second, a reply waits for room at most that second, and no notice takes it first. Where only replies are sent they
+    are never held back: each answers somebody's own message, and a 429 halts that chat alone.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self.most = max(1, int(per_second * WINDOW + 1e-9) + 1)
+        self.starts: deque[tuple[float, bool]] = deque()  # when, and whether it was a notice
+        self.notices = 0  # in ``starts``
+        self.replies_waiting = 0
+        # After a restart nobody knows what went out a moment ago.
+        self.next_notice = time.monotonic() + WINDOW
+        self.chats: dict[str, float] = {}  # halted until
+
+    def _forget(self, now: float) -> None:
+        while self.starts and self.starts[0][0] <= now - WINDOW:
+            self.notices -= self.starts.popleft()[1]
+
+    def _start(self, now: float, notice: bool) -> None:
+        self.starts.append((now, notice))
+        self.notices += notice
+
+    def halt_chat(self, chat: str, seconds: float) -> None:
+        """The platform asked this chat to wait."""
+        self.chats[chat] = time.monotonic() + seconds
+
+    def halt_notices(self, seconds: float) -> None:
+        """The platform asked the bot to wait: no notice until then. Replies are still tried."""
+        self.next_notice = max(self.next_notice, time.monotonic() + seconds)
+
+    def chat_waits(self, chat: str) -> float:
+        """For how many seconds this chat is halted; 0: it is not."""
+        left = self.chats.get(chat, 0.0) - time.monotonic()
+        if left <= 0:
+            self.chats.pop(chat, None)
+            return 0.0
+        return left
+
+    async def reply(self) -> None:
+        """Wait until a reply may start."""
+        now = time.monotonic()
+        self._forget(now)
+        self.replies_waiting += 1
+        try:
+            while self.notices and len(self.starts) >= self.most:
+                await asyncio.sleep(max(0.001, self.starts[0][0] + WINDOW - now))
+                now = time.monotonic()
+                self._forget(now)
+        finally:
+            self.replies_waiting -= 1
+        self._start(now, notice=False)
+
+    def notice_waits(self) -> float:
+        """For how many seconds no notice may start; 0: one may, now."""
+        now = time.monotonic()
+        self._forget(now)
+        if now < self.next_notice:
+            return self.next_notice - now
+        if self.replies_waiting or len(self.starts) >= self.most:
+            return max(0.001, self.starts[0][0] + WINDOW - now) if self.starts else 0.001
+        return 0.0
+
+    def notice_starts(self) -> None:
+        """A notice starts now."""
+        now = time.monotonic()
+        self.next_notice = max(now, self.next_notice + 1 / self.per_second)
+        if self.next_notice < now + 0.5 / self.per_second:  # late: catch up by half a step, never in a burst
+            self.next_notice = now + 0.5 / self.per_second
+        self._start(now, notice=True)

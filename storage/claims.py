@@ -1,0 +1,200 @@
+"""How the outbox is emptied: claims, marks, and what becomes of a message that could not be sent.
+
+A claim carries the id of this run of the process. Whoever holds the delivering lock owns every other run's claims at
+once. Every statement repeats the claim in its condition, so that a late finisher changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+from storage.outbox import COLUMNS, Outgoing, read
+from storage.sealing import seal
+
+REPLIES = (m.REPLY, m.RECEIPT)
+Word = Callable[[Db, Outgoing, datetime], str | None]
+"""Words a row that was put without a body, as JSON of its Message; None: it is not wanted any more."""
+
+
+class CannotWord(Exception):
+    """Wording this row raised: nothing is claimed, and the row must be taken out of the way."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("cannot word")
+        self.key = key
+
+
+_OPEN_REPLIES = (
+    sa.select(m.Outgoing.address_id)
+    .where(
+        m.Outgoing.address_id.in_(sa.bindparam("ids", expanding=True)),
+        m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)),
+        m.Outgoing.kind.in_(REPLIES),
+    )
+    .distinct()
+)
+_SENT = (
+    sa.update(m.Outgoing)
+    .where(
+        m.Outgoing.key.in_(sa.bindparam("keys", expanding=True)),
+        m.Outgoing.state == m.CLAIMED,
+        m.Outgoing.claimed_by == sa.bindparam("run"),
+    )
+    .values(state=m.SENT, sent_at=sa.bindparam("now"))
+)
+
+
+def with_open_replies(db: Db, address_ids: Iterable[int]) -> set[int]:
+    """Which of these addresses still wait for an earlier reply."""
+    return set(db.scalars(_OPEN_REPLIES, {"ids": list(address_ids)}))
+
+
+def mark_sent(db: Db, keys: Sequence[str], run: str, now: datetime) -> None:
+    """The platform took these."""
+    if keys:
+        db.execute(_SENT, {"keys": list(keys), "run": run, "now": now})
+
+
+def _mine(key: str, run: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return m.Outgoing.key == key, m.Outgoing.state == m.CLAIMED, m.Outgoing.claimed_by == run
+
+
+def finish(db: Db, key: str, run: str, state: str, why: str) -> None:
+    """The end of a message that was not sent: refused, unsure, withdrawn. It keeps its words for the operator."""
+    db.execute(sa.update(m.Outgoing).where(*_mine(key, run)).values(state=state, why=why))
+
+
+def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, parts_sent: int) -> None:
+    """Try again at *due_at*. *counted*: the attempt may have reached the platform. Parts sent are not sent again."""
+    db.execute(
+        sa.update(m.Outgoing)
+        .where(*_mine(key, run))
+        .values(
+            state=m.QUEUED,
+            claimed_by=None,
+            due_at=due_at,
+            parts_sent=parts_sent,
+            attempts=m.Outgoing.attempts + (1 if counted else 0),
+        )
+    )
+
+
+def refuse(db: Db, key: str, why: str) -> None:
+    """Take a queued row out of the way: wording it raised."""
+    db.execute(
+        sa.update(m.Outgoing)
+        .where(m.Outgoing.key == key, m.Outgoing.state == m.QUEUED)
+        .values(state=m.REFUSED, why=why)
+    )
+
+
+def unreachable(db: Db, address_id: int, why: str) -> None:
+    """Close an address. What waits for it goes to the person's other address where there is one, else is withdrawn."""
+    person_id = db.execute(sa.select(m.Address.person_id).where(m.Address.id == address_id)).scalar()
+    db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
+    other = db.execute(
+        sa.select(m.Address.id)
+        .where(m.Address.person_id == person_id, m.Address.closed.is_(None), m.Address.id != address_id)
+        .order_by(sa.case((m.Address.channel == "web", 1), else_=0), m.Address.last_seen.desc())
+        .limit(1)
+    ).scalar()
+    waiting = sa.update(m.Outgoing).where(
+        m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
+    )
+    if other is not None:
+        moved = waiting.where(m.Outgoing.kind.not_in(REPLIES))
+        db.execute(moved.values(address_id=other, state=m.QUEUED, claimed_by=None, parts_sent=0))
+    db.execute(waiting.values(state=m.WITHDRAWN, why=why))
+
+
+def take_over(db: Db, run: str, bot: tuple[str, str], now: datetime) -> int:
+    """Take what other runs had claimed for this bot: a reminder may have been sent and is closed as unsure, all else
+    is sent again. Returns how many."""
+    theirs = sa.update(m.Outgoing).where(
+        m.Outgoing.state == m.CLAIMED,
+        m.Outgoing.claimed_by != run,
+        m.Outgoing.address_id.in_(sa.select(m.Address.id).where(m.Address.channel == bot[0], m.Address.bot == bot[1])),
+    )
+    unsure = db.execute(
+        theirs.where(m.Outgoing.kind == m.REMINDER).values(state=m.UNSURE, why="the process ended while sending")
+    )
+    again = db.execute(theirs.values(state=m.QUEUED, claimed_by=None, due_at=now))
+    return unsure.rowcount + again.rowcount
+
+
+def _due(bot: tuple[str, str], now: datetime) -> Any:
+    return (
+        sa.select(*COLUMNS)
+        .join(m.Address, m.Address.id == m.Outgoing.address_id)
+        .where(
+            m.Outgoing.state == m.QUEUED,
+            m.Outgoing.due_at <= now,
+            m.Address.channel == bot[0],
+            m.Address.bot == bot[1],
+        )
+        .order_by(m.Outgoing.due_at, m.Outgoing.id)
+    )
+
+
+def _claim(db: Db, outgoing: Outgoing, run: str, **values: Any) -> bool:
+    done = db.execute(
+        sa.update(m.Outgoing)
+        .where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED)
+        .values(state=m.CLAIMED, claimed_by=run, **values)
+    )
+    return bool(done.rowcount)
+
+
+def claim_replies(db: Db, run: str, bot: tuple[str, str], now: datetime, limit: int = 50) -> list[Outgoing]:
+    """Claim the oldest waiting reply of each address, where no earlier one is on its way."""
+    older = sa.orm.aliased(m.Outgoing)
+    rows = db.execute(
+        _due(bot, now)
+        .where(
+            m.Outgoing.kind.in_(REPLIES),
+            ~sa.exists().where(
+                older.address_id == m.Outgoing.address_id,
+                older.id < m.Outgoing.id,
+                older.kind.in_(REPLIES),
+                older.state.in_((m.QUEUED, m.CLAIMED)),
+            ),
+        )
+        .limit(limit)
+    ).all()
+    return [outgoing for outgoing in (read(db, row) for row in rows) if _claim(db, outgoing, run)]
+
+
+def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:
+    """Claim the next due notice and word it in the same transaction; None where none is due.
+
+    On the way those that have expired or are not wanted any more are closed. Raises CannotWord.
+    """
+    for row in db.execute(_due(bot, now).where(m.Outgoing.kind.not_in(REPLIES)).limit(100)).all():
+        outgoing = read(db, row)
+        if outgoing.expires_at is not None and outgoing.expires_at < now:
+            _close(db, outgoing, m.EXPIRED)
+            continue
+        if outgoing.body is None:
+            try:
+                body = word(db, outgoing, now)
+            except Exception as error:
+                raise CannotWord(outgoing.key) from error
+            if body is None:
+                _close(db, outgoing, m.WITHDRAWN)
+                continue
+            sealed = seal(db, body, f"outgoing/{outgoing.key}")
+            if _claim(db, outgoing, run, body=sealed):
+                return outgoing.with_body(body)
+        elif _claim(db, outgoing, run):
+            return outgoing
+    return None
+
+
+def _close(db: Db, outgoing: Outgoing, state: str) -> None:
+    db.execute(
+        sa.update(m.Outgoing).where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED).values(state=state)
+    )

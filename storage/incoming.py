@@ -1,0 +1,54 @@
+"""What came in: the keys that are known, and the turns that failed and are kept."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db, insert_new
+from storage.sealing import opened, seal
+
+_KNOWN = sa.select(m.IncomingKey.key).where(m.IncomingKey.key.in_(sa.bindparam("keys", expanding=True)))
+_ADD = sa.insert(m.IncomingKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A turn that failed, with what is needed to run it again. ``failed``: the kind of error, never its words."""
+
+    key: str
+    at: datetime
+    failed: str
+    payload: str
+
+
+def known(db: Db, keys: Iterable[str]) -> set[str]:
+    """Which of these have been taken in before."""
+    return set(db.scalars(_KNOWN, {"keys": list(keys)}))
+
+
+def add(db: Db, keys: Iterable[str], now: datetime) -> None:
+    """These have been taken in. Raises IntegrityError where one is known already."""
+    rows = [{"key": key, "at": now} for key in keys]
+    if rows:
+        db.execute(_ADD, rows)
+
+
+def keep(db: Db, key: str, failed: str, payload: str, now: datetime) -> bool:
+    """Keep a turn that failed, for the operator to run again; False where the key is known already."""
+    row = {"key": key, "at": now, "failed": failed, "payload": seal(db, payload, f"incoming/{key}")}
+    return db.execute(insert_new(db, m.IncomingKey).returning(m.IncomingKey.key), row).first() is not None
+
+
+def kept(db: Db) -> list[Kept]:
+    """The turns that failed, oldest first."""
+    rows = db.execute(sa.select(m.IncomingKey).where(m.IncomingKey.failed.is_not(None)).order_by(m.IncomingKey.at))
+    return [Kept(r.key, r.at, r.failed, opened(db, r.payload, f"incoming/{r.key}") if r.payload else "") for r in rows]
+
+
+def forget(db: Db, key: str) -> bool:
+    """Take a kept turn off the list, so that its key may come in again; False where there is none."""
+    done = db.execute(sa.delete(m.IncomingKey).where(m.IncomingKey.key == key, m.IncomingKey.failed.is_not(None)))
+    return bool(done.rowcount)

@@ -1,0 +1,57 @@
+"""Small fakes that remember: a channel, a clock."""
+
+import asyncio
+from collections import defaultdict, deque
+from datetime import UTC, datetime, timedelta
+
+from bot.channels import Receive
+from handlers.messages import Message
+
+
+class FakeChannel:
+    """A channel in memory. ``fails[chat]``: what the next sends to that chat raise, in order (None: goes well)."""
+
+    def __init__(self, name: str = "fake", bot: str = "1", *, buttons: bool = True, max_text: int = 4096) -> None:
+        self.name, self.bot, self.buttons, self.max_text = name, bot, buttons, max_text
+        self.files = False
+        self.arrived = asyncio.Event()
+        self.inbox: dict[str, list[Message]] = defaultdict(list)
+        self.order: list[tuple[str, str]] = []
+        self.fails: dict[str, deque[Exception | None]] = defaultdict(deque)
+        self.tries: dict[str, int] = defaultdict(int)
+        self.holds: dict[str, asyncio.Event] = {}  # a send to that chat waits for it
+
+    async def has(self, chat: str, count: int) -> None:
+        """Wait until a chat has so many messages."""
+        while len(self.inbox[chat]) < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+    async def run(self, receive: Receive) -> None:
+        """Nothing arrives by itself."""
+        await asyncio.Event().wait()
+
+    async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
+        """Take the message, or fail as the script says."""
+        self.tries[chat] += 1
+        if chat in self.holds:
+            await self.holds[chat].wait()
+        if self.fails[chat] and (error := self.fails[chat].popleft()):
+            raise error
+        self.inbox[chat].append(message)
+        self.order.append((chat, message.text))
+        self.arrived.set()
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **step: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(**step)
