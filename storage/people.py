@@ -1,9 +1,10 @@
 """People and their roles."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -74,3 +75,28 @@ def by_code(db: Db, code: str) -> Person | None:
     """A person by their member code, for the operator's commands."""
     found = db.execute(sa.select(m.Person.id).where(m.Person.code == code)).scalar()
     return by_id(db, found) if found else None
+
+
+def by_codes(db: Db) -> dict[str, Person]:
+    """Everybody by member code, for comparing a roster with what is stored."""
+    roles: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for person_id, name, unit_id in db.execute(
+        sa.select(m.Role.person_id, m.Role.name, m.Role.unit_id).order_by(m.Role.id)
+    ):
+        roles[person_id].append((name, unit_id))
+    rows = db.execute(sa.select(*_COLUMNS).order_by(m.Person.id))
+    return {row.code: Person(**row._asdict(), roles=tuple(roles[row.id])) for row in rows}
+
+
+def add(db: Db, rows: Sequence[dict[str, Any]]) -> None:
+    """Put new people: dicts of the columns that a roster decides."""
+    if rows:
+        db.execute(sa.insert(m.Person), rows)
+
+
+def change(db: Db, rows: Sequence[dict[str, Any]]) -> None:
+    """Write what a roster says of people already there, found by their code; the same columns in every row."""
+    if rows:
+        columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "code"}
+        statement = sa.update(m.Person).where(m.Person.code == sa.bindparam("new_code")).values(columns)
+        db.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])

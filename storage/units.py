@@ -1,0 +1,86 @@
+"""Units: the tree of committee, organisations and cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from storage import models as m
+from storage.database import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A node of the tree. ``path`` holds the ids from the root, "1.4.7."; ``key`` the folded names."""
+
+    id: int
+    parent_id: int | None
+    kind: str  # committee, organisation, division, cell, base_cell
+    name: str
+    key: str
+    path: str
+
+    @property
+    def depth(self) -> int:
+        """0 for a root."""
+        return self.key.count("/")
+
+
+_SELECT = sa.select(m.Unit.id, m.Unit.parent_id, m.Unit.kind, m.Unit.name, m.Unit.key, m.Unit.path)
+
+
+def by_keys(db: Db) -> dict[str, Unit]:
+    """The whole tree by key, parents before children: for the operator's commands."""
+    units = (Unit(*row) for row in db.execute(_SELECT))
+    return {unit.key: unit for unit in sorted(units, key=lambda unit: (unit.depth, unit.id))}
+
+
+def by_key(db: Db, key: str) -> Unit | None:
+    """A unit by the folded path of its names."""
+    row = db.execute(_SELECT.where(m.Unit.key == key)).first()
+    return Unit(*row) if row else None
+
+
+def by_id(db: Db, unit_id: int) -> Unit | None:
+    """A unit by its id, which came from our own rows."""
+    row = db.execute(_SELECT.where(m.Unit.id == unit_id)).first()
+    return Unit(*row) if row else None
+
+
+def add(db: Db, names: Mapping[str, str]) -> None:
+    """Make the units of *names* (key: name), level by level; every parent is there or among them.
+
+    Their kind is *cell* until ``change`` says otherwise.
+    """
+    for depth in sorted({key.count("/") for key in names}):
+        level = {key: name for key, name in names.items() if key.count("/") == depth}
+        parents = {unit.key: unit.id for unit in by_keys(db).values()}
+        db.execute(
+            sa.insert(m.Unit),
+            [
+                {
+                    "parent_id": parents[key.rpartition("/")[0]] if depth else None,
+                    "kind": "cell",
+                    "name": name,
+                    "key": key,
+                    "path": "",
+                }
+                for key, name in level.items()
+            ],
+        )
+        above = aliased(m.Unit)
+        start = sa.select(above.path).where(above.id == m.Unit.parent_id).scalar_subquery()
+        own = sa.cast(m.Unit.id, sa.Text) + "."
+        db.execute(sa.update(m.Unit).where(m.Unit.path == "").values(path=sa.func.coalesce(start, "") + own))
+
+
+def change(db: Db, units: Sequence[Unit]) -> None:
+    """Write the name and the kind of *units*."""
+    if units:
+        db.execute(
+            sa.update(m.Unit)
+            .where(m.Unit.id == sa.bindparam("unit"))
+            .values(name=sa.bindparam("as_name"), kind=sa.bindparam("as_kind")),
+            [{"unit": unit.id, "as_name": unit.name, "as_kind": unit.kind} for unit in units],
+        )
