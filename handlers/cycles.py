@@ -1,8 +1,10 @@
 """One review season as the handlers see it: dates, reminders, calendar, consent, levels."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 
@@ -82,6 +84,67 @@ class Cycle:
         return at.astimezone(self.zone)
 
 
+def dumps(cycle: Cycle) -> str:
+    """The rules of a cycle as JSON, for ``cycle.rules``: everything but its row's id and whether it is closed."""
+    rules = asdict(cycle)
+    del rules["id"], rules["closed"]
+    return json.dumps(rules, ensure_ascii=False, sort_keys=True, default=_plain)
+
+
 def loads(text: str) -> Cycle:
-    """A cycle from the JSON of its rules, without its row's id."""
-    raise NotImplementedError
+    """The cycle that ``dumps`` wrote, without its row's id. What an older program did not write has its default."""
+    return Cycle(id=0, **{name: _READ[name](value) for name, value in json.loads(text).items()})
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case ZoneInfo():
+            return value.key
+        case timedelta():
+            return value.total_seconds()
+        case frozenset():
+            return sorted(value)
+        case _:
+            return value.isoformat()
+
+
+def _days(value: list[str]) -> frozenset[date]:
+    return frozenset(map(date.fromisoformat, value))
+
+
+def _level(value: dict[str, Any]) -> Level:
+    both = {name: tuple(value[name]) for name in ("conditions", "leader_conditions")}
+    return Level(**(value | both))
+
+
+def _span(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "code": str,
+    "name": str,
+    "year": int,
+    "zone": ZoneInfo,
+    "opens": datetime.fromisoformat,
+    "due": datetime.fromisoformat,
+    "closes": datetime.fromisoformat,
+    "admitted_before": lambda value: value and date.fromisoformat(value),
+    "consent": lambda value: Consent(**value),
+    "levels": lambda value: tuple(map(_level, value)),
+    "forms": lambda value: tuple((key, form) for key, form in value),
+    "slots": lambda value: tuple(Slot(each["days"], time.fromisoformat(each["at"])) for each in value),
+    "days_off": _days,
+    "days_on": _days,
+    "digest_at": time.fromisoformat,
+    "officer_digest_at": time.fromisoformat,
+    "quiet_from": time.fromisoformat,
+    "quiet_until": time.fromisoformat,
+    "minimum_gap": _span,
+    "at_most": int,
+    "tonight": time.fromisoformat,
+    "tonight_until": time.fromisoformat,
+    "tomorrow": time.fromisoformat,
+    "grace": _span,
+    "grace_at_most": _span,
+}
