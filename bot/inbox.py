@@ -73,10 +73,9 @@ class Inbox:
         answer: Answer,
         now: Callable[[], datetime],
         lang: str,
-        run: str,
         deliveries: Mapping[Bot, Delivery],
     ) -> None:
-        self.database, self.answer, self.now, self.lang, self.run = database, answer, now, lang, run
+        self.database, self.answer, self.now, self.lang = database, answer, now, lang
         self.deliveries = deliveries
         self.waiting: deque[Waiting] = deque()
         self.busy: set[addresses.Chat] = set()
@@ -152,25 +151,26 @@ class Inbox:
     async def _together(self, group: Sequence[Waiting], *, wait: bool) -> list[Waiting]:
         """Run a group in one transaction; returns those that must be run alone."""
         now = self.now()
-        marks = {bot: delivery.take_sent() for bot, delivery in self.deliveries.items()}
+        delivering = dict(self.deliveries)
+        marks = {delivery: delivery.take_sent() for delivery in delivering.values()}
         try:
             for attempt in range(3):
                 try:
-                    ran = await self.database.write(lambda db: self._turns(db, group, now, marks, wait))
+                    ran = await self.database.write(lambda db: self._turns(db, group, now, marks, delivering, wait))
                     break
                 except Exception as error:
                     if attempt == 2 or not may_be_tried_again(error):
                         raise
         except BaseException:
-            for bot, keys in marks.items():
+            for delivery, keys in marks.items():
                 if keys:
-                    self.deliveries[bot].give_back(keys)
+                    delivery.give_back(keys)
             raise
         checkpoint("turn.committed")
         for replies in ran.replies:
-            self.deliveries[replies[0].channel, replies[0].bot].send(replies)
-        for bot in ran.queued & self.deliveries.keys():
-            self.deliveries[bot].wake()
+            delivering[replies[0].channel, replies[0].bot].send(replies)
+        for bot in ran.queued & delivering.keys():
+            delivering[bot].wake()
         alone = {id(each) for each in ran.alone}
         for each in group:
             if id(each) not in alone:
@@ -181,10 +181,16 @@ class Inbox:
     # ------------------------------------------------------------------ in the database's thread
 
     def _turns(
-        self, db: Db, group: Sequence[Waiting], now: datetime, marks: Mapping[Bot, list[str]], wait: bool
+        self,
+        db: Db,
+        group: Sequence[Waiting],
+        now: datetime,
+        marks: Mapping[Delivery, list[str]],
+        delivering: Mapping[Bot, Delivery],
+        wait: bool,
     ) -> Ran:
-        for keys in marks.values():
-            claims.mark_sent(db, keys, self.run, now)
+        for delivery, keys in marks.items():
+            claims.mark_sent(db, keys, delivery.id, now)
         ran = Ran([], [], set())
         known = incoming.known(db, [each.incoming.key for each in group])
         new = [each for each in group if each.incoming.key not in known]
@@ -207,7 +213,8 @@ class Inbox:
             person = who.get(address.person_id) if address.person_id is not None else None
             lang = person.lang if person and person.lang else self.lang
             turn = Turn(db, now, each.incoming.key, each.incoming.event, address, person, cycle, lang)
-            replies = self._put(db, each.incoming, address, self.answer(turn), unanswered, rows, now)
+            sender = delivering.get((address.channel, address.bot)) if address.id not in unanswered else None
+            replies = self._put(db, each.incoming, address, self.answer(turn), sender, rows, now)
             if replies:
                 ran.replies.append(replies)
             elif rows and rows[-1]["state"] == m.QUEUED:
@@ -224,7 +231,7 @@ class Inbox:
         came: Incoming,
         address: Address,
         messages: Sequence[Message],
-        unanswered: set[int],
+        delivery: Delivery | None,
         rows: list[dict[str, object]],
         now: datetime,
     ) -> list[Outgoing]:
@@ -235,8 +242,7 @@ class Inbox:
             state = m.SENT
         else:
             seq = None
-            mine = (address.channel, address.bot) in self.deliveries
-            state = m.CLAIMED if mine and address.id not in unanswered else m.QUEUED
+            state = m.CLAIMED if delivery else m.QUEUED
         replies = []
         for number, message in enumerate(messages):
             key, body = f"reply:{came.key}:{number}", dumps(message)
@@ -247,7 +253,7 @@ class Inbox:
                     "address_id": address.id,
                     "person_id": address.person_id,
                     "state": state,
-                    "claimed_by": self.run if state == m.CLAIMED else None,
+                    "claimed_by": delivery.id if delivery and state == m.CLAIMED else None,
                     "body": body,
                     "seq": None if seq is None else seq + number,
                 }

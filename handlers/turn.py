@@ -25,6 +25,10 @@ class Turn:
     cycle: Cycle | None  # the newest one, closed or not; None before the first
     lang: str
 
+    def with_event(self, event: Event) -> "Turn":
+        """The same turn, with what its event was found to mean."""
+        return replace(self, event=event)
+
 
 _read: dict[str, Cycle] = {}  # by the digest of their rules: a handful
 

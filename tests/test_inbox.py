@@ -29,7 +29,6 @@ class Desk:
             answer=self.answer,
             now=self.clock,
             lang="vi",
-            run="run-1",
             deliveries={("fake", "1"): self.delivery},
         )
         self.turns = 0

@@ -1,0 +1,66 @@
+"""Logs that tell what happened and never repeat anybody's words, a token or a code."""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+ALLOWED = {
+    "event", "level", "timestamp", "logger", "error", "where", "why", "channel", "key", "address", "count", "expected",
+    "put_out", "job", "run", "port", "host", "url", "seconds", "status", "method", "route", "file", "version",
+}  # fmt: skip
+
+
+def set_up(level: str = "INFO", *, secrets: tuple[str, ...] = ()) -> None:
+    """One line of JSON for each event on stderr. Libraries that log URLs or bodies are silenced."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _where,
+            _only_allowed,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping().get(level.upper(), 20)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Redacting(secrets))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("telegram").setLevel(logging.CRITICAL)  # it prints answers, which repeat people's words
+
+
+def _where(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The places an exception went through, without its message: that may repeat what somebody wrote."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        event["where"] = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+def _only_allowed(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value for key, value in event.items() if key in ALLOWED}
+
+
+class Redacting(logging.Filter):
+    """Takes secrets out of what libraries log, and their exceptions' messages altogether."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self.secrets = tuple(secret for secret in secrets if secret)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets the record through, cleaned."""
+        text = record.getMessage()
+        for secret in self.secrets:
+            text = text.replace(secret, "…")
+        record.msg, record.args = text, None
+        if record.exc_info and isinstance(record.exc_info[1], BaseException):
+            record.msg += f" ({type(record.exc_info[1]).__name__})"
+            record.exc_info, record.exc_text = None, None
+        return True
