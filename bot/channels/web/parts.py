@@ -1,0 +1,26 @@
+"""What the web chat is built from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.channels import Receive
+from storage.claims import Word
+from storage.database import Database
+
+NAME = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The parts, wired by hand. ``public_url``: where people reach it, or "" on this machine only."""
+
+    database: Database
+    receive: Receive
+    now: Callable[[], datetime]
+    word: Word
+    secret_key: str
+    zone: ZoneInfo
+    lang: str = "vi"
+    public_url: str = ""

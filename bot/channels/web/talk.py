@@ -1,0 +1,163 @@
+"""The chat itself: its page, what the person says and taps, and what is said to them."""
+
+import binascii
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bot.channels import Incoming
+from bot.channels.web.door import door
+from bot.channels.web.pages import page, words
+from bot.channels.web.parts import NAME, Web
+from bot.channels.web.sessions import Sessions
+from bot.channels.web.watch import Page, Watch, take_due
+from handlers.messages import Event, Said, Tapped
+from handlers.texts import say
+from handlers.words import clean
+from storage import addresses, people, webchat
+from storage.addresses import Address
+from storage.database import Db
+from storage.outbox import Outgoing
+
+log = logging.getLogger(__name__)
+
+PAST = 200  # messages that a page shows again when it is opened
+PING = 20  # seconds: a proxy closes what is silent for longer
+KEY = re.compile(r"[0-9a-z]{8,40}\.([0-9a-f]{8})")
+
+
+class Talk:
+    """A chat, for the browser that was let in. For any other there is nothing here."""
+
+    def __init__(self, web: Web) -> None:
+        self.web, self.sessions, self.watch = web, Sessions(web), Watch(web)
+
+    async def page(self, request: Request) -> Response:
+        """The page with what was said so far; to a stranger the door."""
+        address = await self.admitted(request)
+        if address is None:
+            return door(self.web, request, problem=say(self.web.lang, "web.not_open_here"), status=404)
+        past = await self.said(address, 0, due=True)
+        person = await self.web.database.read(lambda db: people.by_id(db, address.person_id or 0))
+        lang = (person.lang if person else None) or self.web.lang
+        return page("chat.html", lang, name=person.name if person else "", past=past, words=words(lang, "web"))
+
+    async def say(self, request: Request) -> Response:
+        """Words that the person typed."""
+        return await self.heard(request, "text")
+
+    async def tap(self, request: Request) -> Response:
+        """A button that the person pressed."""
+        return await self.heard(request, "value")
+
+    async def since(self, request: Request) -> Response:
+        """What was said after a number: for pages without a stream."""
+        address = await self.admitted(request)
+        if address is None:
+            return JSONResponse({"error": "not_open_here"}, 404)
+        after = number(request.query_params.get("after"))
+        return JSONResponse({"messages": await self.said(address, after, due=True)})
+
+    async def stream(self, request: Request) -> Response:
+        """What nobody asked for, as it comes: server-sent events whose ids are the messages' numbers."""
+        address = await self.admitted(request)
+        if address is None:
+            return JSONResponse({"error": "not_open_here"}, 404)
+        after = number(request.headers.get("last-event-id") or request.query_params.get("after"))
+        return EventSourceResponse(self.events(Page(address.id, after)), ping=PING)
+
+    async def events(self, open_page: Page) -> AsyncIterator[ServerSentEvent]:
+        """The events of one open page, until it is closed or is nobody's any more."""
+        with self.watch.over(open_page):
+            while not open_page.ended:
+                rows = await self.web.database.read(
+                    lambda db: webchat.since(db, open_page.address_id, open_page.seq, PAST)
+                )
+                for row in rows:
+                    open_page.seq = row.seq or 0
+                    yield ServerSentEvent(json.dumps(self.shown(row), ensure_ascii=False), id=str(row.seq))
+                await open_page.bell.wait()
+                open_page.bell.clear()
+            yield ServerSentEvent("", event="ended")
+
+    async def heard(self, request: Request, what: str) -> Response:
+        """One turn, stored before it is answered. The answer carries everything said since the number *after*.
+
+        The page makes a key for each message, and repeats it until it has an answer. The key ends in the CRC-32 of
+        what it carries: used again for other words it is refused (409) and not taken for a repetition.
+        """
+        address = await self.admitted(request)
+        if address is None:
+            return JSONResponse({"error": "not_open_here"}, 404)
+        key, carried, after = await sent(request, what)
+        fits = KEY.fullmatch(key)
+        if not fits or int(fits[1], 16) != checksum(carried):
+            return JSONResponse({"error": "key"}, 409)
+        text = clean(carried)
+        if not text.strip():
+            return JSONResponse({"error": "empty"}, 422)
+        event: Event = Said(text) if what == "text" else Tapped(text)
+        try:
+            await self.web.receive(Incoming(f"{NAME}:{address.chat}:{key}", NAME, "", address.chat, event))
+        except Exception as error:
+            log.error("a turn was not stored: %s", type(error).__name__)
+            return JSONResponse({"error": "not_saved"}, 503)
+        return JSONResponse({"messages": await self.said(address, after)})
+
+    async def admitted(self, request: Request) -> Address | None:
+        """The address of this chat, where the browser was let in and the chat is still somebody's."""
+        chat = request.path_params["chat"]
+        if not self.sessions.admits(request, chat):
+            return None
+        address = await self.web.database.read(lambda db: addresses.at(db, NAME, "", chat))
+        return address if address and address.person_id is not None and address.closed is None else None
+
+    async def said(self, address: Address, after: int, *, due: bool = False) -> list[dict[str, Any]]:
+        """What was said to an address after a number; with *due*, what is due by now as well."""
+
+        def rows(db: Db) -> tuple[bool, list[Outgoing]]:
+            waiting = due and webchat.news(db, [address.id], self.web.now())[address.id].due
+            return waiting, webchat.since(db, address.id, after, PAST)
+
+        waiting, found = await self.web.database.read(rows)
+        if waiting:
+            await take_due(self.web, address.id)
+            _, found = await self.web.database.read(rows)
+        return [self.shown(row) for row in found]
+
+    def shown(self, row: Outgoing) -> dict[str, Any]:
+        """A message as the page draws it, with its local time."""
+        at = row.due_at.astimezone(self.web.zone).isoformat("T", "minutes")[:16]
+        return {"seq": row.seq, "at": at, **json.loads(row.body or "{}")}
+
+
+async def sent(request: Request, what: str) -> tuple[str, str, int]:
+    """The key, the words or value, and the last number the page knows. Raises HTTPException where it is no such."""
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415)  # a form of another site can send other kinds without being asked
+    try:
+        body = json.loads(await request.body())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        body = None
+    match body:
+        case {"key": str(key), "after": int(after)} if isinstance(carried := body.get(what), str):
+            return key, carried, number(str(after))
+        case _:
+            raise HTTPException(422)
+
+
+def checksum(text: str) -> int:
+    """CRC-32 of the words in UTF-8; a lone surrogate counts as U+FFFD, as in a browser."""
+    return binascii.crc32(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode())
+
+
+def number(text: str | None) -> int:
+    """A message's number from outside; anything else is 0: everything again."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
