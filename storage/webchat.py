@@ -6,7 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from storage import addresses
 from storage import models as m
+from storage.addresses import Address
 from storage.claims import CannotWord, Word
 from storage.database import Db
 from storage.outbox import COLUMNS, Outgoing, read
@@ -54,6 +56,7 @@ def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
     their order. Those that have expired or are not wanted any more are closed on the way. Raises CannotWord.
     """
     db.execute(sa.select(m.Address.id).where(m.Address.id == address_id).with_for_update(key_share=True))
+    address = addresses.by_id(db, address_id)
     rows = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
@@ -61,10 +64,10 @@ def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
         .with_for_update(of=m.Outgoing, skip_locked=True)
     ).all()
-    return sum(_given(db, read(db, row), now, word) for row in rows)
+    return sum(_given(db, address, read(db, row), now, word) for row in rows) if address else 0
 
 
-def _given(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> bool:
+def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Word) -> bool:
     this = sa.update(m.Outgoing).where(m.Outgoing.id == outgoing.id, m.Outgoing.state == m.QUEUED)
     if outgoing.expires_at is not None and outgoing.expires_at < now:
         db.execute(this.values(state=m.EXPIRED))
@@ -78,11 +81,5 @@ def _given(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> bool:
             db.execute(this.values(state=m.WITHDRAWN))
             return False
         this = this.values(body=seal(db, body, f"outgoing/{outgoing.key}"))
-    seq = db.execute(
-        sa.update(m.Address)
-        .where(m.Address.id == outgoing.address_id)
-        .values(seq=m.Address.seq + 1)
-        .returning(m.Address.seq)
-    ).scalar_one()
-    db.execute(this.values(state=m.SENT, sent_at=now, seq=seq))
+    db.execute(this.values(state=m.SENT, sent_at=now, seq=addresses.numbered(db, address, 1)))
     return True

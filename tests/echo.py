@@ -1,111 +1,89 @@
 """A conversation small enough to test the web chat with: it knows one code, and repeats what it hears."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
 
 from bot.channels import Incoming
 from bot.channels.web import Web
-from handlers.messages import Choice, Message, Move, Said, Tapped, dumps
+from bot.inbox import Inbox
+from handlers.messages import Choice, Message, Move, Said, Tapped
+from handlers.turn import Turn
 from handlers.words import a_date
 from storage import addresses, outbox
 from storage import models as m
 from storage.claims import Word
-from storage.database import Database, Db, insert_new
+from storage.database import Database
+from tests.fakes import FakeClock
 
-BIRTH = date(1973, 7, 28)
+CODE, BIRTH, NAME = "MOI1-2345", date(1973, 7, 28), "Nguyễn Văn Kiên"
+ASKED, WRONG, WELCOME = "Ngày sinh của đồng chí?", "Mã hoặc ngày sinh chưa đúng.", "Chào đồng chí Kiên."
+LEVEL = "Câu 17/18 · IV\nTự xếp loại mức chất lượng"
 LEVELS = ("Hoàn thành xuất sắc nhiệm vụ", "Hoàn thành tốt nhiệm vụ", "Hoàn thành nhiệm vụ", "Không hoàn thành nhiệm vụ")
-MOVES = (
-    Move("12.next", "Tiếp"),
-    Move("12.back", "Quay lại"),
-    Move("12.later", "Để sau"),
-    Move("12.review", "Xem lại"),
-)
+NEXT = Move("12.next", "Tiếp")
+OTHERS = (Move("12.back", "Quay lại"), Move("12.later", "Để sau"), Move("12.review", "Xem lại"))
 
 
 def member(database: Database) -> int:
-    """A person in a unit."""
+    """A person in a cell, by id."""
     with database.transaction() as db:
-        unit = db.execute(insert_new(db, m.Unit).returning(m.Unit.id), unit_row()).scalar_one()
-        person = {"code": "KM-0043", "name": "Nguyễn Văn Kiên", "name_key": "nguyen van kien", "birth_date": BIRTH}
-        return int(db.execute(insert_new(db, m.Person).returning(m.Person.id), person | {"unit_id": unit}).scalar_one())
-
-
-def unit_row() -> dict[str, str]:
-    """One cell."""
-    return {"kind": "cell", "name": "Chi bộ 1", "key": "chi bo 1", "path": "1."}
+        unit = {"kind": "cell", "name": "Chi bộ 1", "key": "chi bo 1", "path": "1."}
+        unit_id = db.execute(sa.insert(m.Unit).returning(m.Unit.id), unit).scalar_one()
+        person = {"code": "KM-0043", "name": NAME, "name_key": "nguyen van kien", "birth_date": BIRTH}
+        made = db.execute(sa.insert(m.Person).returning(m.Person.id), person | {"unit_id": unit_id})
+        return made.scalar_one()
 
 
 @dataclass
 class Echo:
-    """``receive`` of the tests. ``broken``: nothing can be stored."""
+    """The inbox over a handler that repeats. ``broken``: nothing can be stored."""
 
     database: Database
     person: int
-    at: datetime = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
+    clock: FakeClock = field(default_factory=FakeClock)
     broken: bool = False
     heard: list[str] = field(default_factory=list)
 
-    def now(self) -> datetime:
-        """The tests' time."""
-        return self.at
+    def __post_init__(self) -> None:
+        self.inbox = Inbox(self.database, answer=self.answer, now=self.clock, lang="vi", run="1", deliveries={})
 
     async def receive(self, incoming: Incoming) -> None:
-        """Take it in once; what is said to it has the page's next number."""
+        """As the inbox does."""
         if self.broken:
             raise OSError("disk full")
-        await self.database.write(lambda db: self.turn(db, incoming))
+        await self.inbox.receive(incoming)
 
-    def turn(self, db: Db, incoming: Incoming) -> None:
-        """One turn."""
-        address = addresses.ensured(db, incoming.channel, incoming.bot, incoming.chat, self.at)
-        if not db.execute(insert_new(db, m.IncomingKey), {"key": incoming.key, "at": self.at}).rowcount:
-            return
-        match incoming.event:
-            case Said(text) if address.person_id is None:
-                self.say(db, address.id, incoming.key, Message(self.join(db, address, text)))
+    def answer(self, turn: Turn) -> list[Message]:
+        """What is said in one turn."""
+        match turn.event:
+            case Said(text) if turn.person is None:
+                return [Message(self.join(turn, text))]
             case Said(text):
                 self.heard.append(text)
                 choices = tuple(Choice(f"12.level={n}", level) for n, level in enumerate(LEVELS))
-                answer = Message(f"Đã ghi: {text}\n\nCâu 17/18 · IV\nTự xếp loại mức chất lượng", choices, MOVES[1:])
-                self.say(db, address.id, incoming.key, answer)
+                return [Message(f"Đã ghi: {text}"), Message(LEVEL, choices, OTHERS)]
             case Tapped(value):
                 self.heard.append(value)
-                self.say(db, address.id, incoming.key, Message("Câu 5/18 · A.II\nVề phẩm chất chính trị", (), MOVES))
+                return [Message(f"Đã chọn: {value}", (), (NEXT, *OTHERS))]
             case _:
-                pass
+                return []
 
-    def join(self, db: Db, address: addresses.Address, text: str) -> str:
-        """The join flow, in short."""
-        if text == "/start MOI1-2345":
-            addresses.go(db, address.id, "join/birth")
-            return "Đồng chí cho biết ngày sinh."
-        if text.startswith("/start"):
-            addresses.go(db, address.id, "join/birth", {"unknown": 1})
-            return "Đồng chí cho biết ngày sinh."
-        if address.memory or a_date(text) != BIRTH:
-            return "Mã hoặc ngày sinh chưa đúng."
-        addresses.bind(db, address.id, self.person, self.at)
-        return "Chào đồng chí Kiên."
+    def join(self, turn: Turn, text: str) -> str:
+        """The way in, in short: whether the code is right is said only with the birth date."""
+        if text.startswith("/start "):
+            addresses.go(turn.db, turn.address.id, "join/birth", {"known": text == f"/start {CODE}"})
+            return ASKED
+        if not turn.address.memory.get("known") or a_date(text) != BIRTH:
+            return WRONG
+        addresses.bind(turn.db, turn.address.id, self.person, turn.now)
+        return WELCOME
 
-    def say(self, db: Db, address_id: int, key: str, message: Message) -> None:
-        """A reply on the page."""
-        address = addresses.by_id(db, address_id)
-        assert address is not None
-        db.execute(m.Address.__table__.update().where(m.Address.id == address_id).values(seq=address.seq + 1))
-        outbox.put(
-            db,
-            key=f"{key}/0",
-            kind=m.REPLY,
-            address_id=address_id,
-            now=self.at,
-            body=dumps(message),
-            state=m.SENT,
-            seq=address.seq + 1,
-        )
-
-    def notice(self, chat: str, key: str, body: str | None, *, after: timedelta, expires: timedelta | None) -> None:
-        """Queue a notice for a chat."""
+    def notice(self, chat: str, key: str, body: str | None, *, expires: timedelta | None = None, **late: Any) -> None:
+        """Queue a reminder for a chat, due now or *late*."""
+        now = self.clock()
         with self.database.transaction() as db:
             address = addresses.at(db, "web", "", chat)
             assert address is not None
@@ -114,10 +92,10 @@ class Echo:
                 key=key,
                 kind=m.REMINDER,
                 address_id=address.id,
-                now=self.at,
+                now=now,
                 body=body,
-                due_at=self.at + after,
-                expires_at=None if expires is None else self.at + expires,
+                due_at=now + timedelta(**late),
+                expires_at=None if expires is None else now + expires,
             )
 
 
@@ -126,7 +104,7 @@ def web(echo: Echo, word: Word = lambda db, outgoing, now: None, public_url: str
     return Web(
         database=echo.database,
         receive=echo.receive,
-        now=echo.now,
+        now=echo.clock,
         word=word,
         secret_key="a secret of the tests",
         zone=ZoneInfo("Asia/Ho_Chi_Minh"),

@@ -1,8 +1,8 @@
 """The door of the web chat: nothing opens without the second factor, and looking at it uses nothing up."""
 
-import logging
 import secrets
 
+import structlog
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,7 +18,7 @@ from storage import addresses, webchat
 from storage.addresses import Address
 from storage.database import Db
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 # What the browsers inside messengers call themselves. What is opened there is hard to find again.
 IN_APP = {"Zalo": "Zalo", "FBAN": "Facebook", "FBAV": "Facebook", "Telegram": "Telegram"}
@@ -49,7 +49,7 @@ class Door:
             await self.says(chat, f"/start {code}")
             await self.says(chat, "/".join(birth))
         except Exception as error:
-            log.error("a turn was not stored: %s", type(error).__name__)
+            log.error("web.not_stored", error=type(error).__name__)
             return door(self.web, request, code, say(self.web.lang, "web.not_saved"), 503)
         address = await self.address(chat)
         if address is not None and address.person_id is not None and address.closed is None:

@@ -51,6 +51,7 @@ def environment() -> Environment:
     """Jinja with escaping on; a name that is missing is an error."""
     made = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     made.trim_blocks = made.lstrip_blocks = True
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     made.globals["static"] = address
     return made
 

@@ -2,11 +2,11 @@
 
 import binascii
 import json
-import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import structlog
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from storage.addresses import Address
 from storage.database import Db
 from storage.outbox import Outgoing
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 PAST = 200  # messages that a page shows again when it is opened
 PING = 20  # seconds: a proxy closes what is silent for longer
@@ -73,7 +73,7 @@ class Talk:
         after = number(request.headers.get("last-event-id") or request.query_params.get("after"))
         return EventSourceResponse(self.events(Page(address.id, after)), ping=PING)
 
-    async def events(self, open_page: Page) -> AsyncIterator[ServerSentEvent]:
+    async def events(self, open_page: Page) -> AsyncGenerator[ServerSentEvent]:
         """The events of one open page, until it is closed or is nobody's any more."""
         with self.watch.over(open_page):
             while not open_page.ended:
@@ -107,7 +107,7 @@ class Talk:
         try:
             await self.web.receive(Incoming(f"{NAME}:{address.chat}:{key}", NAME, "", address.chat, event))
         except Exception as error:
-            log.error("a turn was not stored: %s", type(error).__name__)
+            log.error("web.not_stored", error=type(error).__name__)
             return JSONResponse({"error": "not_saved"}, 503)
         return JSONResponse({"messages": await self.said(address, after)})
 

@@ -1,15 +1,16 @@
 """Tells open pages that there is something new: one look a second at the database for all of them together."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from bot.channels.web.parts import Web
 from storage import claims, webchat
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(eq=False, slots=True)
@@ -48,7 +49,7 @@ class Watch:
             try:
                 await self.ring()
             except Exception as error:  # the database is away for a moment: the pages wait
-                log.error("could not look for news: %s", type(error).__name__)
+                log.error("web.cannot_look", error=type(error).__name__)
             await asyncio.sleep(self.every)
 
     async def ring(self) -> None:
@@ -81,5 +82,5 @@ async def take_due(web: Web, address_id: int) -> None:
 
 async def _refuse(web: Web, error: claims.CannotWord) -> None:
     why = type(error.__cause__).__name__
-    log.error("a notice could not be worded: %s", why)
+    log.error("web.cannot_word", error=why)
     await web.database.write(lambda db: claims.refuse(db, error.key, why))

@@ -85,12 +85,12 @@
   function show(messages) {
     const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 160;
     const held = document.activeElement;
-    const first = messages.map(draw).find((turn) => turn);
-    if (!first) return;
-    if (low) look(first); else newer.hidden = false;
-    if (held && held !== document.body && held.offsetParent === null) first.focus({ preventScroll: true });
+    const last = messages.map(draw).filter((turn) => turn).pop();
+    if (!last) return;
+    if (low) look(last); else newer.hidden = false;
+    if (held && held !== document.body && held.offsetParent === null) last.focus({ preventScroll: true });
   }
-  // The end, or the beginning of what is new where it is longer than the screen.
+  // The end, or the beginning of the last message where it is longer than the screen.
   function look(turn, at_once) {
     const end = scroll.scrollHeight - scroll.clientHeight;
     const top = turn ? Math.min(end, turn.offsetTop - scroll.offsetTop - 12) : end;
