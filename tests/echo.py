@@ -48,7 +48,7 @@ class Echo:
     heard: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.inbox = Inbox(self.database, answer=self.answer, now=self.clock, lang="vi", run="1", deliveries={})
+        self.inbox = Inbox(self.database, answer=self.answer, now=self.clock, lang="vi", deliveries={})
 
     async def receive(self, incoming: Incoming) -> None:
         """As the inbox does."""

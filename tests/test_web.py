@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -341,6 +342,18 @@ async def test_a_stream_goes_on_after_the_last_number_and_ends_with_the_address(
     assert (await waiting).event == "ended"
     await events.aclose()
     assert talk.watch.pages == set()
+
+
+async def test_a_stream_does_not_hold_up_a_server_that_ends(echo: Echo, browser: Browser) -> None:
+    await browser.joins()
+    stopping = asyncio.Event()
+    talk = Talk(replace(web(echo), stopping=stopping.is_set))
+    talk.watch.every = 0
+    events = talk.events(Page(1, 2))
+    waiting = asyncio.ensure_future(anext(events, None))
+    await asyncio.sleep(0)
+    stopping.set()
+    assert await waiting is None
 
 
 # ---------------------------------------------------------------- the guard

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 # What the browsers inside messengers call themselves. What is opened there is hard to find again.
 IN_APP = {"Zalo": "Zalo", "FBAN": "Facebook", "FBAV": "Facebook", "Telegram": "Telegram"}
+BIRTH = "join/birth"  # where joining waits for the second factor
 
 
 class Door:
@@ -47,7 +48,9 @@ class Door:
             chat = new_chat()
         try:
             await self.says(chat, f"/start {code}")
-            await self.says(chat, "/".join(birth))
+            address = await self.address(chat)
+            if address is not None and address.place == BIRTH:
+                await self.says(chat, "/".join(birth))
         except Exception as error:
             log.error("web.not_stored", error=type(error).__name__)
             return door(self.web, request, code, say(self.web.lang, "web.not_saved"), 503)

@@ -14,7 +14,8 @@ NAME = "web"
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """The parts, wired by hand. ``public_url``: where people reach it, or "" on this machine only."""
+    """The parts, wired by hand. ``public_url``: where people reach it, or "" on this machine only. ``stopping``:
+    whether the server ends, which an open stream must not hold up."""
 
     database: Database
     receive: Receive
@@ -24,3 +25,4 @@ class Web:
     zone: ZoneInfo
     lang: str = "vi"
     public_url: str = ""
+    stopping: Callable[[], bool] = lambda: False

@@ -74,9 +74,9 @@ class Talk:
         return EventSourceResponse(self.events(Page(address.id, after)), ping=PING)
 
     async def events(self, open_page: Page) -> AsyncGenerator[ServerSentEvent]:
-        """The events of one open page, until it is closed or is nobody's any more."""
+        """The events of one open page, until it is closed, the server ends, or the chat is nobody's any more."""
         with self.watch.over(open_page):
-            while not open_page.ended:
+            while not open_page.ended and not self.web.stopping():
                 rows = await self.web.database.read(
                     lambda db: webchat.since(db, open_page.address_id, open_page.seq, PAST)
                 )
@@ -85,7 +85,8 @@ class Talk:
                     yield ServerSentEvent(json.dumps(self.shown(row), ensure_ascii=False), id=str(row.seq))
                 await open_page.bell.wait()
                 open_page.bell.clear()
-            yield ServerSentEvent("", event="ended")
+            if open_page.ended:
+                yield ServerSentEvent("", event="ended")
 
     async def heard(self, request: Request, what: str) -> Response:
         """One turn, stored before it is answered. The answer carries everything said since the number *after*.

@@ -44,13 +44,15 @@ class Watch:
             self.pages.discard(page)
 
     async def look(self) -> None:
-        """Look again and again until the last page is closed."""
-        while self.pages:
+        """Look again and again until the last page is closed or the server ends."""
+        while self.pages and not self.web.stopping():
             try:
                 await self.ring()
             except Exception as error:  # the database is away for a moment: the pages wait
                 log.error("web.cannot_look", error=type(error).__name__)
             await asyncio.sleep(self.every)
+        for page in self.pages:
+            page.bell.set()
 
     async def ring(self) -> None:
         """Look once: put what is due on its page, and ring for every page that has something new."""
