@@ -100,6 +100,15 @@ def bind(db: Db, address_id: int, person_id: int, now: datetime) -> None:
     )
 
 
+def release(db: Db, address_id: int, why: str) -> None:
+    """This chat is nobody's any more; whoever writes there is asked for a code."""
+    db.execute(
+        sa.update(m.Address)
+        .where(m.Address.id == address_id)
+        .values(person_id=None, closed=why, place="join", memory={})
+    )
+
+
 def numbered(db: Db, address: Address, count: int) -> int:
     """The first of *count* new numbers on the web page of this address."""
     last = db.execute(

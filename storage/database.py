@@ -69,14 +69,15 @@ class Database:
 
     Every writing transaction of the process goes through ``write``: on SQLite one thread with a fair queue (several
     writers would wait in SQLite's busy handler and starve each other), on PostgreSQL a small pool of threads.
+    *secret*: the key under which invitation codes are hashed.
     """
 
-    def __init__(self, url: str, sealer: Sealer | None = None) -> None:
+    def __init__(self, url: str, sealer: Sealer | None = None, secret: bytes = b"") -> None:
         self.url = make_url(url)
         if self.url.get_backend_name() == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._engine().execution_options(sealer=sealer or Sealer())
+        self.engine = self._engine().execution_options(sealer=sealer or Sealer(), secret=secret)
         self.writers = ThreadPoolExecutor(1 if self.is_sqlite else PARALLEL, thread_name_prefix="database")
         self.readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
 

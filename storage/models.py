@@ -111,7 +111,8 @@ class Invitation(Base):
     code_hash: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # when its typed code bound somebody: that is once
+    opened_at: Mapped[datetime | None]  # when its web link first let somebody in: that may be again
     revoked_at: Mapped[datetime | None]
 
 
@@ -121,7 +122,7 @@ class Attempt(Base):
     __tablename__ = "attempt"
     id: Mapped[int] = mapped_column(primary_key=True)
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
-    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id"))
+    code_hash: Mapped[str]  # of the code that was tried, whether there is such a code or not
     at: Mapped[datetime] = mapped_column(index=True)
 
 

@@ -141,3 +141,10 @@ def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
         )
         .values(state=m.WITHDRAWN, why=why)
     )
+
+
+def cut_off(db: Db, address_id: int, why: str) -> None:
+    """Somebody else may read at this address from now on: what waits is withdrawn, what was said is emptied."""
+    at = m.Outgoing.address_id == address_id
+    db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.QUEUED).values(state=m.WITHDRAWN, why=why))
+    db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.SENT).values(body=None))

@@ -180,6 +180,7 @@ def upgrade() -> None:
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("expires_at", Utc(), nullable=False),
         sa.Column("used_at", Utc(), nullable=True),
+        sa.Column("opened_at", Utc(), nullable=True),
         sa.Column("revoked_at", Utc(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_invitation_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
@@ -225,10 +226,9 @@ def upgrade() -> None:
         "attempt",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("address_id", sa.Integer(), nullable=False),
-        sa.Column("invitation_id", sa.Integer(), nullable=True),
+        sa.Column("code_hash", sa.Text(), nullable=False),
         sa.Column("at", Utc(), nullable=False),
         sa.ForeignKeyConstraint(["address_id"], ["address.id"], name=op.f("fk_attempt_address_id")),
-        sa.ForeignKeyConstraint(["invitation_id"], ["invitation.id"], name=op.f("fk_attempt_invitation_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
     )
     with op.batch_alter_table("attempt", schema=None) as batch_op:

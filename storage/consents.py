@@ -1,0 +1,33 @@
+"""What people said to a cycle's consent text, each time, with its version."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+
+
+def newest(db: Db, person_id: int, cycle_id: int, version: str) -> bool | None:
+    """The last word of a person on this version of the text: yes, no, or None where it was never asked."""
+    return db.execute(
+        sa.select(m.Consent.given)
+        .where(m.Consent.person_id == person_id, m.Consent.cycle_id == cycle_id, m.Consent.version == version)
+        .order_by(m.Consent.id.desc())
+        .limit(1)
+    ).scalar()
+
+
+def record(db: Db, person_id: int, cycle_id: int, version: str, *, given: bool, address_id: int, now: datetime) -> None:
+    """Keep what a person said; earlier answers stay."""
+    db.execute(
+        sa.insert(m.Consent).values(
+            person_id=person_id, cycle_id=cycle_id, version=version, given=given, address_id=address_id, at=now
+        )
+    )
+
+
+def declined(db: Db, cycle_id: int) -> set[int]:
+    """The people whose last word in this cycle is no: they use paper and are counted apart."""
+    last = sa.select(sa.func.max(m.Consent.id)).where(m.Consent.cycle_id == cycle_id).group_by(m.Consent.person_id)
+    return set(db.scalars(sa.select(m.Consent.person_id).where(m.Consent.id.in_(last), m.Consent.given.is_(False))))
