@@ -26,7 +26,11 @@ class Tapped:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Something that is not words: ``photo``, ``voice``, ``sticker``, ``file``, ``edited``, ``other``."""
+    """Something that is not words.
+
+    Content: ``photo``, ``sticker``, ``voice``, ``video``, ``file``, ``location``, ``contact``, ``other``. An ``edited``
+    message. The person has ``blocked`` or ``unblocked`` the bot. ``group``: the chat is a group's.
+    """
 
     what: str
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels import Incoming
-from bot.channels.telegram import incoming
+from bot.channels.telegram_updates import incoming
 from handlers.messages import Event, Said, Sent, Tapped
 
 AN = {"id": 7, "type": "private", "first_name": "An"}

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from bot.channels import Incoming, Receive, Stopped, TryLater
-from bot.channels.telegram import KINDS, Telegram
+from bot.channels.telegram import Telegram, hook_url
+from bot.channels.telegram_updates import KINDS
 from handlers.messages import Message, Move, Said, Sent, Tapped
 from tests.botapi import SECRET, TOKEN, BotApi
 from tests.test_telegram_sending import COMMANDS
@@ -81,24 +82,23 @@ async def test_polling_takes_in_everything_once_and_confirms_it(api: BotApi, tel
     assert inbox.taken[0].key == f"telegram:123456:{before}"
 
 
-async def test_what_could_not_be_stored_is_not_confirmed_and_comes_again(api: BotApi, telegram: Telegram) -> None:
-    an, inbox = api.user(7), Inbox()
+async def test_what_could_not_be_stored_is_tried_again_and_keeps_its_place(api: BotApi, telegram: Telegram) -> None:
+    an, binh, inbox = api.user(7), api.user(8), Inbox()
     inbox.fails = {"b": 3}
-    first, second, third = an.sends(text="a"), an.sends(text="b"), an.sends(text="c")
+    numbers = [an.sends(text="a"), an.sends(text="b"), an.sends_tap("12.next"), binh.sends(text="d")]
     async with Polling(telegram, inbox.receive):
-        await api.until_confirmed(first)
-        await api.until_confirmed(second, third)
-    assert (sorted(inbox.texts), inbox.asked) == (["a", "b", "c"], 6)
-    assert api.confirmed == [first, second, third]
+        await api.until_confirmed(*numbers)
+    assert [i.event for i in inbox.taken if i.chat == "7"] == [Said("a"), Said("b"), Tapped("12.next")]
+    assert (inbox.asked, api.confirmed) == (7, numbers)
 
 
 async def test_a_slow_turn_holds_up_nobody_and_is_not_confirmed(api: BotApi, telegram: Telegram) -> None:
-    an, inbox = api.user(7), Inbox()
+    an, binh, inbox = api.user(7), api.user(8), Inbox()
     inbox.waits = {"slow": asyncio.Event()}
     slow = an.sends(text="slow")
     async with Polling(telegram, inbox.receive):
         await api.until(lambda: inbox.asked == 1)
-        others = [an.sends(text="b"), an.sends(text="c")]
+        others = [binh.sends(text="b"), binh.sends(text="c")]
         await api.until(lambda: [m for m, *_ in api.calls].count("getUpdates") > 4)
         assert (inbox.texts, api.confirmed) == (["b", "c"], [])
         inbox.waits["slow"].set()
@@ -214,6 +214,19 @@ async def test_set_up_fails_in_the_four_ways_and_may_be_tried_again(api: BotApi,
     with pytest.raises(Stopped):
         await telegram.set_up(COMMANDS)
     assert await telegram.set_up(COMMANDS) == "kiemdiem_bot"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "api_url", "url"),
+    [
+        ("https://chibo.vn", "https://api.telegram.org", "https://chibo.vn/telegram"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8081", "http://127.0.0.1:8000/telegram"),
+        ("http://chibo.lan", "https://api.telegram.org", None),
+        ("", "http://127.0.0.1:8081", None),
+    ],
+)
+def test_a_webhook_is_used_where_telegram_can_reach_us(public_url: str, api_url: str, url: str | None) -> None:
+    assert hook_url(public_url, api_url) == url
 
 
 UPDATE = json.dumps({"update_id": 1, "message": {"chat": {"id": 7, "type": "private"}, "text": "a"}}).encode()

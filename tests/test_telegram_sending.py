@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.channels import Refused, Stopped, TryLater, Unreachable
+from bot.channels import Incoming, Refused, Stopped, TryLater, Unreachable
 from bot.channels.telegram import Telegram, quiet_logs
 from handlers.messages import Choice, Message, Move
 from tests.botapi import FAILURES, SECRET, TOKEN, BotApi, Limits
@@ -190,31 +190,42 @@ async def test_a_file_is_uploaded_whole(api: BotApi, telegram: Telegram) -> None
     )
 
 
-async def test_the_token_shows_nowhere(api: BotApi, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_shows_nowhere(
+    api: BotApi, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     quiet_logs()
     api.user(7)
+    api.longest_poll = 0.01
     shown = []
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        failures = ["ok", "unauthorized", "reset", "slow:1", "broken", "server error", "bad request"]
+        failures = ["ok", "unauthorized", "reset", "slow:0.5", "broken", "server error", "bad request"]
         unheard = [nowhere, "http://[", "ftp://127.0.0.1"]
         for url, how in [*((api.url, how) for how in failures), *((url, "") for url in unheard)]:
-            telegram = Telegram(TOKEN, api_url=url, timeout=0.2)
+            telegram = Telegram(TOKEN, api_url=url, timeout=0.2, sleep=stop)
             shown.append(repr(telegram))
             if how:
                 api.fails(7, how)
                 api.fails("getMe", how)
                 api.fails("getUpdates", how, "unauthorized")
-            for call in (telegram.send("7", Message("a")), telegram.set_up(COMMANDS)):
+            for call in (telegram.send("7", Message("a")), telegram.set_up(COMMANDS), telegram.run(nothing)):
                 try:
                     await call
                 except Exception as error:
                     shown += [everything_about(error)]
             await telegram.close()
     quoted = TOKEN.partition(":")[2]
-    assert [text for text in [*shown, caplog.text] if quoted in text] == []
+    assert [text for text in [*shown, caplog.text, *capsys.readouterr()] if quoted in text] == []
+
+
+async def nothing(_: Incoming) -> None:
+    pass
+
+
+async def stop(_: float) -> None:
+    raise Stopped
 
 
 def everything_about(error: BaseException | None) -> str:

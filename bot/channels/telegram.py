@@ -2,52 +2,36 @@
 
 import asyncio
 import hmac
+import itertools
 import json
 import logging
 import os
 import random
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 os.environ["PTB_TIMEDELTA"] = "1"  # read when a RetryAfter is made: without it PTB warns of a coming change
 
+import structlog
 from telegram import Bot
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
 
 from bot.channels import Incoming, Receive, Refused, Stopped, TryLater, Unreachable
 from bot.channels.telegram_http import AiohttpRequest, NotSent, NotTheApi
-from handlers.messages import Event, Message, Said, Sent, Tapped, rows
-from handlers.words import clean
+from bot.channels.telegram_updates import KINDS, incoming
+from handlers.messages import Message, rows
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
-KINDS = ("message", "edited_message", "callback_query", "my_chat_member")
+PATH = "/telegram"  # of the webhook, below the public URL
 LONGEST_POLL = 50  # seconds; what the Bot API allows
 LARGEST_BODY = 2**20  # bytes of a webhook's body
 CONNECTIONS = 100  # webhook connections asked for; what the Bot API allows
 GONE = ("chat not found", "peer_id_invalid")  # a 400 has no code that says so, only these words
-
-_ADDRESSED = re.compile(r"(/\w+)@\w+")
-# The first that a message holds says what it is; an animation also comes as a document.
-_CONTENTS = {
-    "photo": "photo",
-    "sticker": "sticker",
-    "voice": "voice",
-    "audio": "voice",
-    "video": "video",
-    "video_note": "video",
-    "animation": "video",
-    "document": "file",
-    "location": "location",
-    "contact": "contact",
-    "poll": "other",
-    "dice": "other",
-    "story": "other",
-}
 
 
 def quiet_logs() -> None:
@@ -55,36 +39,10 @@ def quiet_logs() -> None:
     logging.getLogger("telegram").setLevel(logging.CRITICAL)
 
 
-def incoming(update: Any, bot: str) -> Incoming | None:
-    """What an update (https://core.telegram.org/bots/api#update) says to us; None where it says nothing.
-
-    Read from the JSON as it came: PTB's objects would cost more than the rest of an answer. Any value is read
-    without an error: whoever knows the webhook's secret can send any.
-    """
-    match update:
-        case {"message": {"chat": {"id": int(chat), "type": "private"}} as message}:
-            event = _content(message)
-        case {"callback_query": {"data": str(data), "message": {"chat": {"id": int(chat), "type": "private"}}}}:
-            event = Tapped(clean(data))
-        case {"edited_message": {"chat": {"id": int(chat), "type": "private"}}}:
-            event = Sent("edited")
-        case {"my_chat_member": {"chat": {"id": int(chat), "type": "private"}, "new_chat_member": {"status": status}}}:
-            event = Sent("blocked" if status == "kicked" else "unblocked")
-        case {"message": {"chat": {"id": int(chat), "type": "group" | "supergroup"}}}:
-            event = Sent("group")
-        case _:
-            return None
-    match update:
-        case {"update_id": int(number)} if event:
-            return Incoming(f"telegram:{bot}:{number}", "telegram", bot, str(chat), event)
-    return None
-
-
-def _content(message: dict[str, Any]) -> Event | None:
-    match message:
-        case {"text": str(text)}:
-            return Said(_ADDRESSED.sub(r"\1", clean(text), count=1) if text.startswith("/") else clean(text))
-    return next((Sent(what) for kind, what in _CONTENTS.items() if kind in message), None)
+def hook_url(public_url: str, api_url: str) -> str | None:
+    """Where the Bot API may post to; None where it could not reach us, so that we poll."""
+    nearby = urlsplit(api_url).hostname in ("127.0.0.1", "::1", "localhost")
+    return f"{public_url}{PATH}" if public_url.startswith("https://") or (public_url and nearby) else None
 
 
 async def answered(call: Awaitable[T]) -> T:
@@ -174,37 +132,41 @@ class Telegram:
         return self._api.username
 
     async def run(self, receive: Receive) -> None:
-        """Poll until cancelled. An update is confirmed by asking for later ones, so what is stored is let go only.
+        """Poll until cancelled. Asking for later updates confirms the earlier ones, so only what is stored is passed.
 
-        A slow turn does not hold up the others: they are asked for beside it. One that could not be stored is asked
-        for again. Raises `Stopped` where the token is refused or another program polls.
+        What cannot be stored is tried again; the later updates of its chat wait behind it, those of others go on.
+        Raises `Stopped` where the token is refused or another program polls.
         """
-        hand: dict[int, asyncio.Task[None]] = {}  # by update id: in hand, or stored but after one that is not
+        hand: dict[int, asyncio.Task[None]] = {}  # by update id: not stored yet, or stored but after one that is not
+        last: dict[str, asyncio.Task[None]] = {}  # by chat: its newest in hand
         offset = failures = 0
         try:
             while True:
                 try:
                     updates = await self._updates(offset, 0 if hand else LONGEST_POLL)
+                    failures = 0
                 except TryLater as later:
                     failures += 1
-                    log.warning("telegram: polling failed %d times", failures)
+                    log.warning("telegram.polling_failed", times=failures)
                     await self._sleep(later.after.total_seconds() if later.after else _backoff(failures))
                     continue
                 for update in updates:
-                    if update["update_id"] not in hand:
-                        hand[update["update_id"]] = asyncio.create_task(self._take(update, receive))
-                done = (await asyncio.wait(hand.values(), timeout=0.25))[0] if hand else set()
-                failed = {number for number, task in hand.items() if task in done and _failed(task)}
-                open_ = [number for number, task in hand.items() if task not in done or number in failed]
+                    if (number := update["update_id"]) in hand:
+                        continue
+                    self._end_clock(update)
+                    came = incoming(update, self.bot)
+                    chat = came.chat if came else ""
+                    hand[number] = last[chat] = asyncio.create_task(self._stored(came, receive, last.get(chat)))
+                if hand:
+                    await asyncio.wait(hand.values(), timeout=0.25)
                 # With nothing in hand the next call has no offset: after a quiet week numbers start anew, maybe lower.
-                offset = min(open_) if open_ else max(hand, default=-1) + 1
-                hand = {number: task for number, task in hand.items() if number >= offset and number not in failed}
-                failures = failures + 1 if failed else 0
-                if failed:
-                    log.warning("telegram: %d updates not stored, asked for again", len(failed))
-                    await self._sleep(_backoff(failures))
+                open_ = (number for number, task in hand.items() if not _succeeded(task))
+                offset = min(open_, default=max(hand, default=-1) + 1)
+                hand = {number: task for number, task in hand.items() if number >= offset}
+                last = {chat: task for chat, task in last.items() if not task.done()}
         finally:
-            await _settled(hand.values())
+            for task in hand.values():  # not their turns: those end in the inbox, and are known when asked for again
+                task.cancel()
 
     async def webhook(self, body: bytes, secret: str, receive: Receive) -> int:
         """The HTTP status for a call of the webhook: 200 once its update is stored, 503 where it could not be.
@@ -219,11 +181,13 @@ class Telegram:
             update = json.loads(body)
         except (ValueError, RecursionError):
             return 400
-        try:
-            await self._take(update, receive)
-        except Exception as error:
-            log.warning("telegram: an update was not stored (%s)", type(error).__name__)
-            return 503
+        self._end_clock(update)
+        if came := incoming(update, self.bot):
+            try:
+                await receive(came)
+            except Exception as error:
+                log.warning("telegram.not_stored", key=came.key, error=type(error).__name__)
+                return 503
         return 200
 
     async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
@@ -244,8 +208,8 @@ class Telegram:
         await answered(self._http.call(f"{self._url}/sendMessage", call))
 
     async def close(self) -> None:
-        """End what is in hand, then the connections."""
-        await _settled(self._beside)
+        """Let the calls that are under way end, then the connections."""
+        await asyncio.gather(*self._beside)
         await self._http.shutdown()
 
     async def _updates(self, offset: int, seconds: int) -> list[dict[str, Any]]:
@@ -255,21 +219,33 @@ class Telegram:
         )
         return updates
 
-    async def _take(self, update: Any, receive: Receive) -> None:
+    async def _stored(self, came: Incoming | None, receive: Receive, before: asyncio.Task[None] | None) -> None:
+        """Return once it is stored, however often that takes, and not before what came before it in its chat."""
+        if before:
+            await asyncio.wait([before])
+        for failures in itertools.count(1):
+            try:
+                if came:
+                    await receive(came)
+            except Exception as error:
+                log.warning("telegram.not_stored", key=came and came.key, error=type(error).__name__, times=failures)
+                await self._sleep(_backoff(failures))
+            else:
+                return
+
+    def _end_clock(self, update: Any) -> None:
+        """Acknowledge a tap, which ends the little clock on its button: beside its turn, never before it."""
         match update:
             case {"callback_query": {"id": str(query)}} if len(self._beside) < CONNECTIONS:
-                # Beside the turn, not before it: it only ends the button's little clock.
                 task = asyncio.create_task(self._acknowledge(query))
                 self._beside.add(task)
                 task.add_done_callback(self._beside.discard)
-        if event := incoming(update, self.bot):
-            await receive(event)
 
     async def _acknowledge(self, query: str) -> None:
         try:
             await answered(self._http.call(f"{self._url}/answerCallbackQuery", {"callback_query_id": query}))
         except (TryLater, Unreachable, Refused, Stopped) as error:
-            log.info("telegram: a tap was not acknowledged (%s)", type(error).__name__)
+            log.info("telegram.tap_not_acknowledged", error=type(error).__name__)
 
 
 def _backoff(failures: int) -> float:
@@ -277,12 +253,5 @@ def _backoff(failures: int) -> float:
     return min(60.0, 2.0 ** min(failures - 1, 6)) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
-def _failed(task: asyncio.Task[None]) -> bool:
-    return task.cancelled() or task.exception() is not None
-
-
-async def _settled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Give what is in hand 5 s to end, then cancel it."""
-    if left := list(tasks):
-        for task in (await asyncio.wait(left, timeout=5))[1]:
-            task.cancel()
+def _succeeded(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
