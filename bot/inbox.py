@@ -251,6 +251,7 @@ class Inbox:
                     "key": key,
                     "kind": m.REPLY,
                     "address_id": address.id,
+                    "sender": f"{address.channel}:{address.bot}",
                     "person_id": address.person_id,
                     "state": state,
                     "claimed_by": delivery.id if delivery and state == m.CLAIMED else None,

@@ -32,8 +32,7 @@ _OPEN_REPLIES = (
     sa.select(m.Outgoing.address_id)
     .where(
         m.Outgoing.address_id.in_(sa.bindparam("ids", expanding=True)),
-        m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)),
-        m.Outgoing.kind.in_(REPLIES),
+        sa.text(m.OPEN_REPLY),
     )
     .distinct()
 )
@@ -97,17 +96,18 @@ def unreachable(db: Db, address_id: int, why: str) -> None:
     person_id = db.execute(sa.select(m.Address.person_id).where(m.Address.id == address_id)).scalar()
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
     other = db.execute(
-        sa.select(m.Address.id)
+        sa.select(m.Address.id, m.Address.channel + ":" + m.Address.bot)
         .where(m.Address.person_id == person_id, m.Address.closed.is_(None), m.Address.id != address_id)
         .order_by(sa.case((m.Address.channel == "web", 1), else_=0), m.Address.last_seen.desc())
         .limit(1)
-    ).scalar()
+    ).first()
     waiting = sa.update(m.Outgoing).where(
         m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
     )
     if other is not None:
+        there = {"address_id": other[0], "sender": other[1]}
         moved = waiting.where(m.Outgoing.kind.not_in(REPLIES))
-        db.execute(moved.values(address_id=other, state=m.QUEUED, claimed_by=None, parts_sent=0))
+        db.execute(moved.values(state=m.QUEUED, claimed_by=None, parts_sent=0, **there))
     db.execute(waiting.values(state=m.WITHDRAWN, why=why))
 
 
@@ -126,16 +126,11 @@ def take_over(db: Db, run: str, bot: tuple[str, str], now: datetime) -> int:
     return unsure.rowcount + again.rowcount
 
 
-def _due(bot: tuple[str, str], now: datetime) -> Any:
+def _due(bot: tuple[str, str], now: datetime, waiting: str) -> Any:
     return (
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
-        .where(
-            m.Outgoing.state == m.QUEUED,
-            m.Outgoing.due_at <= now,
-            m.Address.channel == bot[0],
-            m.Address.bot == bot[1],
-        )
+        .where(sa.text(waiting), m.Outgoing.sender == ":".join(bot), m.Outgoing.due_at <= now)
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
     )
 
@@ -151,20 +146,13 @@ def _claim(db: Db, outgoing: Outgoing, run: str, **values: Any) -> bool:
 
 def claim_replies(db: Db, run: str, bot: tuple[str, str], now: datetime, limit: int = 50) -> list[Outgoing]:
     """Claim the oldest waiting reply of each address, where no earlier one is on its way."""
-    older = sa.orm.aliased(m.Outgoing)
-    rows = db.execute(
-        _due(bot, now)
-        .where(
-            m.Outgoing.kind.in_(REPLIES),
-            ~sa.exists().where(
-                older.address_id == m.Outgoing.address_id,
-                older.id < m.Outgoing.id,
-                older.kind.in_(REPLIES),
-                older.state.in_((m.QUEUED, m.CLAIMED)),
-            ),
-        )
-        .limit(limit)
-    ).all()
+    older = sa.orm.aliased(m.Outgoing, name="older")
+    waits = sa.exists().where(
+        older.address_id == m.Outgoing.address_id,
+        older.id < m.Outgoing.id,
+        sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
+    )
+    rows = db.execute(_due(bot, now, m.WAITING_REPLY).where(~waits).limit(limit)).all()
     return [outgoing for outgoing in (read(db, row) for row in rows) if _claim(db, outgoing, run)]
 
 
@@ -173,25 +161,29 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
 
     On the way those that have expired or are not wanted any more are closed. Raises CannotWord.
     """
-    for row in db.execute(_due(bot, now).where(m.Outgoing.kind.not_in(REPLIES)).limit(100)).all():
+    for _ in range(100):  # at most so many are closed in one transaction
+        row = db.execute(_due(bot, now, m.WAITING_NOTICE).limit(1)).first()
+        if row is None:
+            return None
         outgoing = read(db, row)
         if outgoing.expires_at is not None and outgoing.expires_at < now:
             _close(db, outgoing, m.EXPIRED)
-            continue
-        if outgoing.body is None:
-            try:
-                body = word(db, outgoing, now)
-            except Exception as error:
-                raise CannotWord(outgoing.key) from error
-            if body is None:
-                _close(db, outgoing, m.WITHDRAWN)
-                continue
-            sealed = seal(db, body, f"outgoing/{outgoing.key}")
-            if _claim(db, outgoing, run, body=sealed):
-                return outgoing.with_body(body)
-        elif _claim(db, outgoing, run):
+        elif outgoing.body is not None:
+            _claim(db, outgoing, run)
             return outgoing
+        elif (body := _worded(db, outgoing, now, word)) is None:
+            _close(db, outgoing, m.WITHDRAWN)
+        else:
+            _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}"))
+            return outgoing.with_body(body)
     return None
+
+
+def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | None:
+    try:
+        return word(db, outgoing, now)
+    except Exception as error:
+        raise CannotWord(outgoing.key) from error
 
 
 def _close(db: Db, outgoing: Outgoing, state: str) -> None:

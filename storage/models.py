@@ -21,6 +21,17 @@ WITHDRAWN, EXPIRED, REFUSED = "withdrawn", "expired", "refused"
 # Kinds of an outgoing message. A reminder is sent at most once; the others at least once.
 REPLY, RECEIPT, NOTICE, REMINDER, DIGEST = "reply", "receipt", "notice", "reminder", "digest"
 
+# Conditions of partial indexes. Queries repeat them to the letter: SQLite sees through no parameter.
+WAITING_REPLY = "outgoing.state = 'queued' AND outgoing.kind IN ('reply', 'receipt')"
+WAITING_NOTICE = "outgoing.state = 'queued' AND outgoing.kind NOT IN ('reply', 'receipt')"
+OPEN_REPLY = "outgoing.state IN ('queued', 'claimed') AND outgoing.kind IN ('reply', 'receipt')"
+
+
+def _only(condition: str) -> dict[str, sa.TextClause]:
+    """The arguments that make an index partial."""
+    inside = text(condition.replace("outgoing.", ""))
+    return {"sqlite_where": inside, "postgresql_where": inside}
+
 
 class Base(DeclarativeBase):
     """Names every constraint, so that a migration can change it."""
@@ -188,12 +199,7 @@ class Assessment(Base):
     __table_args__ = (
         UniqueConstraint("cycle_id", "person_id"),
         Index("ix_assessment_unit", "cycle_id", "unit_id", "state"),
-        Index(
-            "ix_assessment_due",
-            "remind_at",
-            sqlite_where=text("remind_at IS NOT NULL"),
-            postgresql_where=text("remind_at IS NOT NULL"),
-        ),
+        Index("ix_assessment_due", "remind_at", **_only("remind_at IS NOT NULL")),
     )
 
 
@@ -237,14 +243,7 @@ class IncomingKey(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     failed: Mapped[str | None]  # the kind of error; None: done
     payload: Mapped[bytes | None]
-    __table_args__ = (
-        Index(
-            "ix_incoming_failed",
-            "at",
-            sqlite_where=text("failed IS NOT NULL"),
-            postgresql_where=text("failed IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (Index("ix_incoming_failed", "at", **_only("failed IS NOT NULL")),)
 
 
 class Outgoing(Base):
@@ -255,6 +254,7 @@ class Outgoing(Base):
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str] = mapped_column(sa.String(10))
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+    sender: Mapped[str]  # the address's channel and bot, "telegram:123": whoever delivers looks here
     person_id: Mapped[int | None]
     assessment_id: Mapped[int | None]
     unit_id: Mapped[int | None]
@@ -272,20 +272,9 @@ class Outgoing(Base):
     sent_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("address_id", "seq"),
-        Index(
-            "ix_outgoing_due",
-            "due_at",
-            "id",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
-        ),
-        Index(
-            "ix_outgoing_open",
-            "address_id",
-            "id",
-            sqlite_where=text("state IN ('queued', 'claimed')"),
-            postgresql_where=text("state IN ('queued', 'claimed')"),
-        ),
+        Index("ix_outgoing_replies", "sender", "due_at", "id", **_only(WAITING_REPLY)),
+        Index("ix_outgoing_notices", "sender", "due_at", "id", **_only(WAITING_NOTICE)),
+        Index("ix_outgoing_open", "address_id", "id", **_only(OPEN_REPLY)),
         Index("ix_outgoing_assessment", "assessment_id"),
     )
 

@@ -38,8 +38,15 @@ class Outgoing:
         return replace(self, body=body)
 
 
+_SENDER = (
+    sa.select(m.Address.channel + ":" + m.Address.bot)
+    .where(m.Address.id == sa.bindparam("address_id"))
+    .scalar_subquery()
+)
+
+
 def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Put the replies of a group of turns: dicts of ``put``'s arguments, every one with a body.
+    """Put the replies of a group of turns: dicts of its columns, every one with a body.
 
     Raises IntegrityError where a key is known already.
     """
@@ -81,7 +88,7 @@ def put(
     A reminder or a digest is put without a *body*: it is worded in the transaction that claims it.
     """
     done = db.execute(
-        insert_new(db, m.Outgoing).returning(m.Outgoing.id),
+        insert_new(db, m.Outgoing).values(sender=_SENDER).returning(m.Outgoing.id),
         {
             "key": key,
             "kind": kind,

@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("address_id", sa.Integer(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=True),
         sa.Column("assessment_id", sa.Integer(), nullable=True),
         sa.Column("unit_id", sa.Integer(), nullable=True),
@@ -280,18 +281,25 @@ def upgrade() -> None:
     with op.batch_alter_table("outgoing", schema=None) as batch_op:
         batch_op.create_index("ix_outgoing_assessment", ["assessment_id"], unique=False)
         batch_op.create_index(
-            "ix_outgoing_due",
-            ["due_at", "id"],
+            "ix_outgoing_notices",
+            ["sender", "due_at", "id"],
             unique=False,
-            sqlite_where=sa.text("state = 'queued'"),
-            postgresql_where=sa.text("state = 'queued'"),
+            sqlite_where=sa.text("state = 'queued' AND kind NOT IN ('reply', 'receipt')"),
+            postgresql_where=sa.text("state = 'queued' AND kind NOT IN ('reply', 'receipt')"),
         )
         batch_op.create_index(
             "ix_outgoing_open",
             ["address_id", "id"],
             unique=False,
-            sqlite_where=sa.text("state IN ('queued', 'claimed')"),
-            postgresql_where=sa.text("state IN ('queued', 'claimed')"),
+            sqlite_where=sa.text("state IN ('queued', 'claimed') AND kind IN ('reply', 'receipt')"),
+            postgresql_where=sa.text("state IN ('queued', 'claimed') AND kind IN ('reply', 'receipt')"),
+        )
+        batch_op.create_index(
+            "ix_outgoing_replies",
+            ["sender", "due_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued' AND kind IN ('reply', 'receipt')"),
+            postgresql_where=sa.text("state = 'queued' AND kind IN ('reply', 'receipt')"),
         )
 
     op.create_table(
