@@ -27,7 +27,7 @@ WAITING_NOTICE = "outgoing.state = 'queued' AND outgoing.kind NOT IN ('reply', '
 OPEN_REPLY = "outgoing.state IN ('queued', 'claimed') AND outgoing.kind IN ('reply', 'receipt')"
 
 
-def _only(condition: str) -> dict[str, sa.TextClause]:
+def _only(condition: str) -> dict[str, Any]:
     """The arguments that make an index partial."""
     inside = text(condition.replace("outgoing.", ""))
     return {"sqlite_where": inside, "postgresql_where": inside}
