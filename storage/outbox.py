@@ -38,11 +38,7 @@ class Outgoing:
         return replace(self, body=body)
 
 
-_SENDER = (
-    sa.select(m.Address.channel + ":" + m.Address.bot)
-    .where(m.Address.id == sa.bindparam("address_id"))
-    .scalar_subquery()
-)
+_SENDER = sa.select(m.Address.channel + ":" + m.Address.bot).where(m.Address.id == sa.bindparam("to")).scalar_subquery()
 
 
 def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
@@ -90,6 +86,7 @@ def put(
     done = db.execute(
         insert_new(db, m.Outgoing).values(sender=_SENDER).returning(m.Outgoing.id),
         {
+            "to": address_id,
             "key": key,
             "kind": kind,
             "address_id": address_id,
