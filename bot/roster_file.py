@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from handlers.texts import say
 from handlers.words import fold
 
 COLUMNS = (
@@ -38,6 +39,10 @@ class Unreadable(Exception):
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)
         self.key, self.values = key, values
+
+    def sentence(self, lang: str) -> str:
+        """One line for the operator."""
+        return say(lang, self.key, **self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,12 @@ def handle(turn: Turn) -> list[Message]:
             return [show(turn).after(say(turn.lang, "join.no_code"))]
         case _ if turn.person is None and not turn.address.place:  # the first words ever
             return [show(_go(turn, CODE))]
+        case _ if (
+            turn.person
+            and turn.address.place not in (LEAVE, BIRTH)
+            and must_consent(turn.db, turn.person.id, _open(turn))
+        ):
+            return [ask_consent(turn)]  # on the way to something that needs it
         case _:  # an old button, a sticker
             return [show(turn)]
 

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,18 +29,23 @@ SAMPLE = Path("cycles/demo/roster.csv")
 _numbers = itertools.count(1)
 
 
+@cache
+def _sample() -> roster.Roster:
+    return roster.read(SAMPLE, today=date(2026, 11, 24))
+
+
 @dataclass
 class World:
     """A database with the sample roster, a clock, and perhaps an open cycle."""
 
     database: Database
     now: datetime = START
-    cycle: Cycle | None = None
+    cycle: Cycle | None = None  # the open one
 
     def __post_init__(self) -> None:
         self.database.engine = self.database.engine.execution_options(secret=SECRET)
         with self.database.transaction() as db:
-            roster.imported(db, roster.read(SAMPLE, today=date(2026, 11, 24)), self.now)
+            roster.imported(db, _sample(), self.now)
 
     def forward(self, **step: float) -> None:
         """Let time pass."""
