@@ -1,13 +1,26 @@
-"""A questionnaire as data: sections and questions, loaded, checked, and its answers read."""
+"""A questionnaire as data: sections, questions, what is asked of whom, and the frozen copy of it all."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Literal
 
 Kind = Literal["text", "line", "choice", "choices", "yes_no", "number", "sum", "date"]
 # text: long, in as many messages as it takes; line: one message; sum: computed, shown, never asked.
 
 Prefill = Literal["", "year", "name", "birth_date", "unit", "position", "party_position", "workplace"]
+
+Answers = Mapping[str, str]
+"""What is stored, by question id: words as typed; an option's id; ids joined by a comma; ``yes``/``no``;
+a number with a point; a date as ISO 8601. An empty string: passed over on purpose."""
+
+RESERVED = frozenset(
+    {"header", "fix", "right", "next", "back", "later", "skip", "rewrite", "anew", "review", "confirm", "submit"}
+    | {"submitted", "continue", "tonight", "tomorrow", "why"}
+)
+"""Words that taps and places use for themselves: no question may have one of them as its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,12 @@ class Question:
     rates: bool = False  # its option is the self-rating: compared with the band of the score
     scores: bool = False  # its (summed) number is the score
 
+    def applies(self, answers: Answers) -> bool:
+        """Whether its condition holds. The question it looks at must apply itself: ``Form.asked`` sees to that."""
+        return self.when is None or any(
+            option in self.when.is_in for option in answers.get(self.when.question, "").split(",")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -71,11 +90,58 @@ class Form:
     sections: tuple[Section, ...]
     legal_basis: str = ""
     header: str = ""  # the id of the section shown on one screen to be confirmed
+    for_leaders: bool = False  # a level's conditions for leaders are the ones to show
 
+    @property
+    def fields(self) -> tuple[Question, ...]:
+        """The questions of the header."""
+        return next((section.questions for section in self.sections if section.id == self.header), ())
 
-Answers = Mapping[str, str]
-"""What is stored, by question id: words as typed; an option's id; ids joined by a comma; ``yes``/``no``;
-a number with a point; a date as ISO 8601. An empty string: passed over on purpose."""
+    def question(self, question_id: str) -> Question | None:
+        """A question by its id, whoever fills it in."""
+        return next((q for section in self.sections for q in section.questions if q.id == question_id), None)
+
+    def section(self, question_id: str) -> Section:
+        """The section of a question. Raises StopIteration where there is none such."""
+        return next(s for s in self.sections if any(q.id == question_id for q in s.questions))
+
+    def applying(self, answers: Answers) -> list[Question]:
+        """What the member fills in or is shown, header and sums included, without what does not apply to them."""
+        known: set[str] = set()
+        found = []
+        for section in self.sections:
+            if section.filled_by == "member":
+                for question in section.questions:
+                    if (question.when is None or question.when.question in known) and question.applies(answers):
+                        known.add(question.id)
+                        found.append(question)
+        return found
+
+    def asked(self, answers: Answers) -> list[Question]:
+        """What is asked one by one, in this order: neither the header's fields nor sums."""
+        fields = {question.id for question in self.fields}
+        return [q for q in self.applying(answers) if q.kind != "sum" and q.id not in fields]
+
+    def missing(self, answers: Answers) -> list[Question]:
+        """What must still be answered before the form can be submitted, header included."""
+        return [q for q in self.applying(answers) if q.required and q.kind != "sum" and not answers.get(q.id)]
+
+    def total(self, question: Question, answers: Answers) -> Decimal | None:
+        """The sum that a question of kind ``sum`` shows; None until all its numbers are there."""
+        parts = [answers.get(part, "") for part in question.sum_of]
+        return sum((Decimal(part) for part in parts), Decimal(0)) if all(parts) else None
+
+    def score(self, answers: Answers) -> Decimal | None:
+        """The score the member gave themselves; None where there is none (yet)."""
+        for question in self.applying(answers):
+            if question.scores:
+                value = answers.get(question.id)
+                return self.total(question, answers) if question.kind == "sum" else Decimal(value) if value else None
+        return None
+
+    def rating(self, answers: Answers) -> str | None:
+        """The option id of the self-rating; None where there is none (yet)."""
+        return next((answers.get(q.id) or None for q in self.applying(answers) if q.rates), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +150,36 @@ class Problem:
 
     key: str
     values: Mapping[str, object]
+
+
+def dumps(form: Form) -> str:
+    """The form as JSON: what a cycle keeps as its own frozen copy."""
+    return json.dumps(asdict(form), ensure_ascii=False, sort_keys=True)
+
+
+def loads(body: str) -> Form:
+    """What ``dumps`` wrote."""
+    return made(json.loads(body))
+
+
+def digest(body: str) -> str:
+    """A short name for exactly this text of a form."""
+    return sha256(body.encode()).hexdigest()[:16]
+
+
+def made(data: Mapping[str, Any]) -> Form:
+    """A form from plain data that was checked before: its keys are the names above."""
+    return Form(**{**data, "sections": tuple(_section(section) for section in data["sections"])})
+
+
+def _section(data: Mapping[str, Any]) -> Section:
+    return Section(**{**data, "questions": tuple(_question(question) for question in data["questions"])})
+
+
+def _question(data: Mapping[str, Any]) -> Question:
+    whole = dict(data)
+    whole["options"] = tuple(Option(**option) for option in data.get("options", ()))
+    whole["sum_of"] = tuple(data.get("sum_of", ()))
+    if when := data.get("when"):
+        whole["when"] = Condition(when["question"], tuple(when["is_in"]))
+    return Question(**whole)

@@ -1,0 +1,198 @@
+"""A review being written: its answers so far, the place where the person stands, and what comes before and after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import NamedTuple
+
+from handlers.cycles import Level
+from handlers.forms import Answers, Form, Question
+from handlers.readback import pages
+
+HEADER, FIX, REVIEW, CONFIRM, SUBMITTED = "header", "header/fix", "review", "confirm", "submitted"
+_BACK_TO_REVIEW = "review>"
+_ANEW = "/anew"
+
+
+class Write(NamedTuple):
+    """One row to be added: *starts* False goes on with the answer before it."""
+
+    question: str
+    words: str
+    starts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Where one person stands in one form.
+
+    Places: ``header``, ``header/fix`` (which field?), ``header/<field>``, ``<question>``, ``<question>/anew`` (the next
+    words start the answer again), ``review/<page>``, ``confirm``, ``submitted``. With ``review>`` before it, a place
+    leads back to the review.
+    """
+
+    assessment: int
+    form: Form
+    answers: Answers
+    place: str
+    revision: int  # one more with every step that changed an answer
+    lang: str
+    facts: Mapping[str, str]  # what the roster and the cycle know, by the kind of prefill
+    levels: tuple[Level, ...]
+    today: date
+    writes: tuple[Write, ...] = ()  # what this step adds to the answers
+
+    @property
+    def asked(self) -> list[Question]:
+        """The questions that are asked one by one."""
+        return self.form.asked(self.answers)
+
+    @property
+    def missing(self) -> list[Question]:
+        """What must still be answered, header included."""
+        return self.form.missing(self.answers)
+
+    @property
+    def at(self) -> str:
+        """The place without its way back."""
+        return self.place.removeprefix(_BACK_TO_REVIEW)
+
+    @property
+    def from_review(self) -> bool:
+        """Whether the person came from the review and is to be led back to it."""
+        return self.place.startswith(_BACK_TO_REVIEW)
+
+    @property
+    def spot(self) -> str:
+        """What a button that was made at this place says where it was made."""
+        first, _, second = self.at.partition("/")
+        return second if first == HEADER and second else first
+
+    @property
+    def question(self) -> Question | None:
+        """The question that is asked at this place."""
+        return next((q for q in self.asked if q.id == self.at.removesuffix(_ANEW)), None)
+
+    @property
+    def anew(self) -> bool:
+        """Whether the next words start the answer again."""
+        return self.at.endswith(_ANEW)
+
+    @property
+    def field(self) -> Question | None:
+        """The field of the header that is being changed at this place."""
+        first, _, second = self.at.partition("/")
+        return next((q for q in self.form.fields if first == HEADER and q.id == second), None)
+
+    @property
+    def page(self) -> int:
+        """The page of the review, from 1."""
+        first, _, second = self.at.partition("/")
+        return int(second) if first == REVIEW and second.isascii() and second.isdigit() else 1
+
+    def number(self, question: Question) -> int:
+        """The number under which a question is asked; 0 for the header."""
+        return next((n for n, asked in enumerate(self.asked, 1) if asked.id == question.id), 0)
+
+    def value(self, field: Question) -> str:
+        """What a field of the header holds: what was answered, else what the roster knows.
+
+        An optional field may have been left empty on purpose; a required one that is empty was withdrawn.
+        """
+        known = self.facts.get(field.prefill, "")
+        return self.answers.get(field.id) or known if field.required else self.answers.get(field.id, known)
+
+    def go(self, place: str, *, back_to_review: bool = False) -> "Filling":
+        """The same filling at another place."""
+        return replace(self, place=f"{_BACK_TO_REVIEW}{place}" if back_to_review else place)
+
+    def stay(self, place: str) -> "Filling":
+        """The same filling at another place of the same question or header, with the same way back."""
+        return self.go(place, back_to_review=self.from_review)
+
+    def jump(self, question: Question) -> "Filling":
+        """To a question or a field of the header; from the review with the way back to it."""
+        known = any(field.id == question.id for field in self.form.fields)
+        place = f"{HEADER}/{question.id}" if known else question.id
+        return self.go(place, back_to_review=self.from_review or self.spot in (REVIEW, CONFIRM))
+
+    def restart(self) -> "Filling":
+        """The same question, its answer to be written again with the next words."""
+        return self.stay(f"{self.spot}{_ANEW}")
+
+    def onward(self) -> "Filling":
+        """What comes after this place: the next question, or the review."""
+        if self.from_review:
+            return self.back_in_review()
+        ids = [question.id for question in self.asked]
+        following = ids[ids.index(self.spot) + 1 :] if self.spot in ids else ids if self.spot == HEADER else []
+        return self.go(following[0]) if following else self.review()
+
+    def back(self) -> "Filling":
+        """What came before this place."""
+        if self.field or self.at == FIX:
+            return self.stay(HEADER)
+        if self.from_review or self.spot == CONFIRM:
+            return self.back_in_review()
+        ids = [question.id for question in self.asked]
+        before = ids[: ids.index(self.spot)] if self.spot in ids else ids if self.spot == REVIEW else []
+        return self.go(before[-1] if before else HEADER if self.form.fields else self.at)
+
+    def back_in_review(self) -> "Filling":
+        """The page of the review that shows the question of this place."""
+        found = pages(self.form, self.answers, self.lang)
+        return self.review(next((n for n, page in enumerate(found, 1) if self.spot in page.questions), 1))
+
+    def review(self, page: int = 1) -> "Filling":
+        """The review."""
+        return self.go(f"{REVIEW}/{page}")
+
+    def settled(self) -> "Filling":
+        """The same filling at a place that exists: a question that is gone or never was leads to what is still open."""
+        valid = (
+            self.at == SUBMITTED
+            or (self.at == CONFIRM and not self.missing)
+            or self.spot == REVIEW
+            or (self.at in (HEADER, FIX) and self.form.fields)
+            or self.field
+            or self.question
+        )
+        return self if valid else self.first_open()
+
+    def first_open(self) -> "Filling":
+        """The header until it is confirmed, then the first question without an answer, then the review."""
+        if any(field.id not in self.answers or field in self.missing for field in self.form.fields):
+            return self.go(HEADER)
+        open_ones = [question for question in self.asked if question.id not in self.answers]
+        return self.go(open_ones[0].id) if open_ones else self.review()
+
+    def wrote(self, question: Question, words: str, *, starts: bool = True) -> "Filling":
+        """With *words* as the answer to a question, or added to it where they do not start it again."""
+        before = self.answers.get(question.id)
+        if starts and before == words:
+            return self
+        joined = words if starts or not before else f"{before}\n\n{words}"
+        return replace(
+            self,
+            answers={**self.answers, question.id: joined},
+            writes=(*self.writes, Write(question.id, words, starts)),
+            revision=self.revision + (0 if self.writes else 1),
+        )
+
+    @property
+    def band(self) -> Level | None:
+        """The level in whose band the score lies; None without a score or without bands."""
+        score = self.form.score(self.answers)
+        if score is None:
+            return None
+        reached = [level for level in self.levels if score >= level.from_score]
+        return max(reached, key=lambda level: level.from_score, default=None)
+
+    @property
+    def level(self) -> Level | None:
+        """The level the person chose for themselves, where the cycle knows it."""
+        return next((level for level in self.levels if level.id == self.form.rating(self.answers)), None)
+
+    def tap(self, name: str, option: object = "") -> str:
+        """What a button carries: ``12.next=a1_1``."""
+        return f"{self.assessment}.{name}={option}" if option != "" else f"{self.assessment}.{name}"
