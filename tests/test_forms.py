@@ -152,8 +152,10 @@ def test_a_broken_file_is_told_with_its_line() -> None:
         ('lang = "en"', 'lang = "fr"', 'top of the file: "lang" cannot be "fr". It may be: vi, en.'),
         ('title = "A short form"', 'title = ""', 'top of the file: "title" is empty. Please fill it in.'),
         ('title = "A short form"', "title = 3", 'top of the file: "title" must be text in quotes.'),
-        ("maximum = 10", 'maximum = "10"', 'question how_far (section one): "maximum" must be a number, without quotes.'),
-        ("maximum = 10", "maximum = true", 'question how_far (section one): "maximum" must be a number, without quotes.'),
+        ("maximum = 10", 'maximum = "10"', 'question how_far (section one): "maximum" must be a '
+         "number, without quotes."),
+        ("maximum = 10", "maximum = true", 'question how_far (section one): "maximum" must be a '
+         "number, without quotes."),
         ("decimals = 1", "decimals = 9", "question how_far (section one): decimals is 0 to 4."),
         ("decimals = 1", "minimum = 11", "question how_far (section one): minimum (11) is more than maximum (10). "
          "Change one."),
@@ -168,24 +170,24 @@ def test_a_broken_file_is_told_with_its_line() -> None:
         ('label = "Who?"', f'label = "Who?"\nhint = "{"x" * 2400}"',
          "question who (section one): heading, intro, label, hint and example of this question have 2407 characters, "
          "and 2400 is the most. Shorten the hint or the example."),
-        ('id = "who"', 'id = "helped"', 'question helped (section one): the id "helped" is used twice. Use each id once '
-         "in a file."),
+        ('id = "who"', 'id = "helped"', 'question helped (section one): the id "helped" is used twice. Use each '
+         "id once in a file."),
         ('id = "who"', 'id = "submit"', 'question submit (section one): the id "submit" is a word the bot uses itself. '
          "Choose another."),
-        ('is_in = ["yes"]', 'is_in = ["ja"]', 'question who (section one): when: "ja" is no option of helped. It may be: '
-         "yes, no."),
-        ('question = "helped"', 'question = "both"', 'question who (section one): when names "both", which is no question '
-         "before this one. Change the id, or move that question up."),
+        ('is_in = ["yes"]', 'is_in = ["ja"]', 'question who (section one): when: "ja" is no option of helped. It may '
+         "be: yes, no."),
+        ('question = "helped"', 'question = "both"', 'question who (section one): when names "both", which is no '
+         "question before this one. Change the id, or move that question up."),
         ('sum_of = ["how_far", "how_well"]', 'sum_of = ["helped"]',
          'question both (section one): sum_of names "helped", which is no number asked before. Change the id in sum_of.'),
         ('sum_of = ["how_far", "how_well"]', "", 'question both (section one): "sum_of" is missing. Please add it.'),
         ('label = "How far, out of 10?"', 'label = "How far, out of 10?"\nrequired = false',
          'question both (section one): sum_of names "how_far", which is optional or has a condition. What is summed must '
          "always be asked."),
-        ('header = "about"', 'header = "one"', 'top of the file: header is "one", which is not the first section. Change '
-         "header or move that section to the top."),
-        ('kind = "line"', 'kind = "text"', "question name (section about): the header takes no text. Use line, number or "
-         "date."),
+        ('header = "about"', 'header = "one"', 'top of the file: header is "one", which is not the first section. '
+         "Change header or move that section to the top."),
+        ('kind = "line"', 'kind = "text"', "question name (section about): the header takes no text. Use line, "
+         "number or date."),
         ('kind = "yes_no"', 'kind = "choice"\noptions = [{ id = "yes", label = "Yes" }]',
          "question helped (section one): options needs 2 to 20 options."),
         ('kind = "yes_no"', 'kind = "choice"\noptions = [{ id = "yes", label = "Yes" }, { id = "no", label = "yes!" }]',

@@ -1,4 +1,4 @@
-"""The official forms keep their wording to the letter: it was compared with its source once, and is held from then on."""
+"""The official forms keep their wording to the letter: compared with its source once, it is held from then on."""
 
 from hashlib import sha256
 from pathlib import Path
