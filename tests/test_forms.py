@@ -179,11 +179,12 @@ def test_a_broken_file_is_told_with_its_line() -> None:
         ('question = "helped"', 'question = "both"', 'question who (section one): when names "both", which is no '
          "question before this one. Change the id, or move that question up."),
         ('sum_of = ["how_far", "how_well"]', 'sum_of = ["helped"]',
-         'question both (section one): sum_of names "helped", which is no number asked before. Change the id in sum_of.'),
+         'question both (section one): sum_of names "helped", which is no number asked before. Change the '
+         "id in sum_of."),
         ('sum_of = ["how_far", "how_well"]', "", 'question both (section one): "sum_of" is missing. Please add it.'),
         ('label = "How far, out of 10?"', 'label = "How far, out of 10?"\nrequired = false',
-         'question both (section one): sum_of names "how_far", which is optional or has a condition. What is summed must '
-         "always be asked."),
+         'question both (section one): sum_of names "how_far", which is optional or has a condition. What is '
+         "summed must always be asked."),
         ('header = "about"', 'header = "one"', 'top of the file: header is "one", which is not the first section. '
          "Change header or move that section to the top."),
         ('kind = "line"', 'kind = "text"', "question name (section about): the header takes no text. Use line, "
