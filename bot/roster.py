@@ -7,6 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.checkpoints import checkpoint
 from bot.roster_file import records
 from bot.roster_row import Finding, Member, Reading, unit_key
 from handlers.texts import say
@@ -148,8 +149,10 @@ def imported(db: Db, roster: Roster, now: datetime) -> Preview:
         return preview
     units.add(db, preview.units_new)
     units.change(db, _units_changed(units.by_keys(db), roster.names))
+    checkpoint("import.row")
     tree = units.by_keys(db)
     people.add(db, [_row(member, tree) for member in preview.new])
+    checkpoint("import.row")
     people.change(db, [_row(member, tree) for member in preview.changed])
     ids = {person.code: person.id for person in people.by_codes(db).values()}
     touched = [*preview.new, *preview.changed]
@@ -159,6 +162,7 @@ def imported(db: Db, roster: Roster, now: datetime) -> Preview:
         [(ids[member.code], (name, tree[key].id)) for member in touched for name, key in _roles(member)],
     )
     audit.record(db, "roster.imported", now)
+    checkpoint("import.row")
     return preview
 
 

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import signal
+import subprocess
+import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -382,3 +385,27 @@ def test_every_finding_is_a_sentence_in_both_languages() -> None:
     read = roster.read(BAD, today=TODAY)
     for lang in ("vi", "en"):
         assert all(finding.sentence(lang) for finding in read.findings)
+
+
+KILLED = """
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from bot import checkpoints, roster
+from storage.database import Database
+
+checkpoints.arm("", int(sys.argv[2]))
+with Database(sys.argv[1]).transaction() as db:
+    roster.imported(db, roster.read(Path("cycles/demo/roster.csv"), today=date(2026, 11, 24)), datetime.now(UTC))
+"""
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_an_import_that_is_killed_leaves_nothing_behind(sqlite: Database, step: int) -> None:
+    url = sqlite.url.render_as_string()
+    killed = subprocess.run([sys.executable, "-c", KILLED, url, str(step)], check=False, timeout=60)
+
+    assert killed.returncode == -signal.SIGKILL
+    with sqlite.transaction() as db:
+        assert (people.by_codes(db), units.by_keys(db)) == ({}, {})
+    assert len(taken_in(sqlite, SAMPLE).new) == 120
