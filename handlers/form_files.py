@@ -178,7 +178,7 @@ class _Check:
         if kind == "sum":
             self.sum(where, question.get("sum_of", []))
         if question.get("minimum", 0) > question.get("maximum", question.get("minimum", 0)):
-            self.no(where, "limits", minimum=question["minimum"], maximum=question["maximum"])
+            self.no(where, "limits", minimum=question.get("minimum", 0), maximum=question["maximum"])
         if not 0 <= question.get("decimals", 0) <= 4:
             self.no(where, "decimals")
         if not 1 <= question.get("longest", 1) <= 20_000:
