@@ -93,6 +93,26 @@ class Inbox:
         self._pump_soon()
         await done
 
+    async def replay(self, kept: incoming.Kept) -> bool:
+        """Run a kept turn again, with one effect; False where it is not kept any more.
+
+        It leaves the list in the transaction that runs it. What the turn raises is raised, and it stays kept.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        each = Waiting(from_json(kept.payload), done)
+
+        def again(db: Db) -> bool:
+            if not incoming.forget(db, kept.key):
+                return False
+            if self._turns(db, [each], self.now(), {}, {}, wait=True).alone:
+                raise RuntimeError("the chat became somebody else's just now")
+            return True
+
+        ran = await self.database.write(again)
+        for delivery in self.deliveries.values():
+            delivery.wake()
+        return ran
+
     async def drain(self) -> None:
         """Wait until nothing is in hand."""
         while self.pumps:

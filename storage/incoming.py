@@ -44,11 +44,23 @@ def keep(db: Db, key: str, failed: str, payload: str, now: datetime) -> bool:
 
 def kept(db: Db) -> list[Kept]:
     """The turns that failed, oldest first."""
-    rows = db.execute(sa.select(m.IncomingKey).where(m.IncomingKey.failed.is_not(None)).order_by(m.IncomingKey.at))
+    rows = db.execute(
+        sa.select(m.IncomingKey).where(m.IncomingKey.failed.is_not(None)).order_by(m.IncomingKey.at, m.IncomingKey.key)
+    )
     return [Kept(r.key, r.at, r.failed, opened(db, r.payload, f"incoming/{r.key}") if r.payload else "") for r in rows]
 
 
 def forget(db: Db, key: str) -> bool:
     """Take a kept turn off the list, so that its key may come in again; False where there is none."""
     done = db.execute(sa.delete(m.IncomingKey).where(m.IncomingKey.key == key, m.IncomingKey.failed.is_not(None)))
+    return bool(done.rowcount)
+
+
+def give_up(db: Db, key: str) -> bool:
+    """Never run a kept turn again: its words are emptied, its key stays known; False where there is none."""
+    done = db.execute(
+        sa.update(m.IncomingKey)
+        .where(m.IncomingKey.key == key, m.IncomingKey.failed.is_not(None))
+        .values(failed=None, payload=None)
+    )
     return bool(done.rowcount)

@@ -1,0 +1,25 @@
+"""The few words the program keeps for itself."""
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+
+PAUSED = "paused"
+
+
+def read(db: Db, name: str) -> str | None:
+    """What is noted under *name*; None: nothing."""
+    return db.execute(sa.select(m.Note.value).where(m.Note.name == name)).scalar()
+
+
+def write(db: Db, name: str, value: str | None) -> None:
+    """Note *value* under *name*; None takes the note away."""
+    db.execute(sa.delete(m.Note).where(m.Note.name == name))
+    if value is not None:
+        db.execute(sa.insert(m.Note).values(name=name, value=value))
+
+
+def paused(db: Db) -> bool:
+    """Whether nothing may be said that nobody asked for."""
+    return read(db, PAUSED) is not None

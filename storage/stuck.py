@@ -1,0 +1,124 @@
+"""What cannot go on by itself: messages that were refused, are unsure or wait too long, for the operator."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import sqlalchemy as sa
+
+from storage import audit
+from storage import models as m
+from storage.database import Db
+
+LONG = timedelta(minutes=10)  # what has been due for longer waits too long
+LOOK_BACK = timedelta(days=30)  # an older unsure reminder is of no use to anybody
+
+Outcome = Literal["done", "unknown", "in_hand", "over", "unsure", "emptied"]
+"""What came of it: done; no such key; on its way just now; sent, withdrawn or expired already; a reminder that may
+have arrived and is never sent twice; its words were emptied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A message that does not get out. Never its words."""
+
+    key: str
+    kind: str
+    channel: str
+    state: str
+    due_at: datetime
+    why: str | None
+
+
+def _is_stuck(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        m.Outgoing.state == m.REFUSED,
+        sa.and_(m.Outgoing.state == m.UNSURE, m.Outgoing.due_at > now - LOOK_BACK),
+        sa.and_(
+            m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)),
+            m.Outgoing.due_at < now - LONG,
+            m.Address.channel != "web",  # its page comes to fetch, whenever that is
+        ),
+    )
+
+
+def counts(db: Db, now: datetime) -> dict[str, int]:
+    """How many messages do not get out, by state."""
+    states = (
+        sa.select(m.Outgoing.state, sa.func.count())
+        .join(m.Address, m.Address.id == m.Outgoing.address_id)
+        .where(_is_stuck(now))
+        .group_by(m.Outgoing.state)
+    )
+    return {state: number for state, number in db.execute(states)}  # noqa: C416  a dict of rows has no types
+
+
+def listed(db: Db, now: datetime, limit: int) -> list[Stuck]:
+    """The messages that do not get out, the oldest first."""
+    rows = db.execute(
+        sa.select(
+            m.Outgoing.key, m.Outgoing.kind, m.Address.channel, m.Outgoing.state, m.Outgoing.due_at, m.Outgoing.why
+        )
+        .join(m.Address, m.Address.id == m.Outgoing.address_id)
+        .where(_is_stuck(now))
+        .order_by(m.Outgoing.due_at, m.Outgoing.id)
+        .limit(limit)
+    )
+    return [Stuck(*row) for row in rows]
+
+
+def retry(db: Db, key: str, now: datetime) -> Outcome:
+    """Send a refused message again, or one that waits to be tried again, at once."""
+    row = db.execute(
+        sa.select(m.Outgoing.state, m.Outgoing.kind, m.Outgoing.body.is_(None)).where(m.Outgoing.key == key)
+    ).first()
+    if row is None:
+        return "unknown"
+    state, kind, wordless = row
+    if state not in (m.QUEUED, m.REFUSED):
+        return "in_hand" if state == m.CLAIMED else "unsure" if state == m.UNSURE else "over"
+    if wordless and kind not in (m.REMINDER, m.DIGEST):
+        return "emptied"
+    return "done" if _again(db, m.Outgoing.key == key, now) else "in_hand"
+
+
+def retry_refused(db: Db, now: datetime) -> int:
+    """Send every refused message again that still has its words or is worded when it is claimed; how many."""
+    return _again(
+        db,
+        sa.and_(
+            m.Outgoing.state == m.REFUSED,
+            sa.or_(m.Outgoing.body.is_not(None), m.Outgoing.kind.in_((m.REMINDER, m.DIGEST))),
+        ),
+        now,
+    )
+
+
+def _again(db: Db, which: sa.ColumnElement[bool], now: datetime) -> int:
+    done = db.execute(
+        sa.update(m.Outgoing)
+        .where(which, m.Outgoing.state.in_((m.QUEUED, m.REFUSED)))
+        .values(state=m.QUEUED, claimed_by=None, due_at=now, why=None)
+    )
+    return done.rowcount
+
+
+def drop(db: Db, key: str, now: datetime) -> Outcome:
+    """Never send this message."""
+    row = db.execute(
+        sa.update(m.Outgoing)
+        .where(m.Outgoing.key == key, m.Outgoing.state.in_((m.QUEUED, m.REFUSED, m.UNSURE)))
+        .values(state=m.WITHDRAWN, why="dropped by the operator")
+        .returning(m.Outgoing.person_id, m.Outgoing.address_id)
+    ).first()
+    if row is not None:
+        audit.record(db, "outbox.dropped", now, person_id=row.person_id, address_id=row.address_id)
+        return "done"
+    state = db.execute(sa.select(m.Outgoing.state).where(m.Outgoing.key == key)).scalar()
+    return "unknown" if state is None else "in_hand" if state == m.CLAIMED else "over"
+
+
+def went_on(db: Db, person_id: int, since: datetime) -> bool:
+    """Whether a person did anything in a review of theirs after *since*."""
+    active = sa.select(m.Assessment.id).where(m.Assessment.person_id == person_id, m.Assessment.active_at > since)
+    return db.execute(active.limit(1)).first() is not None
