@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import groupby
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -123,12 +122,19 @@ class Demo:
 
 
 def suggested(everybody: list[Part]) -> list[tuple[str, Part | None]]:
-    """Five to begin with: an officer of the committee, and a secretary with members of one cell where it has them."""
+    """Five to begin with: an officer of the committee, and a secretary with members of the same cell where it has them.
 
-    def first(*wishes: Callable[[Part], Any]) -> Part | None:
-        return next((part for wish in wishes for part in everybody if wish(part)), None)
+    Of several the one with the lowest code.
+    """
+    by_code = sorted(everybody, key=lambda part: part.code)
 
-    secretary = first(lambda part: any(name == "secretary" for name, _ in part.roles) and part.owes)
+    def first(*wishes: Callable[[Part], bool]) -> Part | None:
+        return next((part for wish in wishes for part in by_code if wish(part)), None)
+
+    def is_secretary(part: Part) -> bool:
+        return "secretary" in dict(part.roles) and part.owes
+
+    secretary = first(lambda part: is_secretary(part) and part.form == "2A", is_secretary)
     cell = secretary.unit_id if secretary else None
 
     def member(form: str) -> Part | None:
@@ -137,15 +143,13 @@ def suggested(everybody: list[Part]) -> list[tuple[str, Part | None]]:
 
         return first(lambda part: fits(part) and part.unit_id == cell, fits)
 
+    officer = first(lambda part: ("officer", "committee") in part.roles, lambda part: "officer" in dict(part.roles))
     return [
         ("play_2b", member("2B")),
         ("play_2a", member("2A")),
         ("play_2c", member("2C")),
         ("play_secretary", secretary),
-        (
-            "play_officer",
-            first(lambda part: ("officer", "committee") in part.roles, lambda part: "officer" in dict(part.roles)),
-        ),
+        ("play_officer", officer),
     ]
 
 

@@ -32,7 +32,11 @@
       const frame = pane.querySelector("iframe");
       if (frame && frame.contentWindow) frame.contentWindow.dispatchEvent(new Event(away && narrow.matches ? "asleep" : "awake"));
     });
-    tabs.querySelectorAll("button").forEach((tab) => tab.setAttribute("aria-pressed", String(tab.dataset.pane === front)));
+    tabs.querySelectorAll("button").forEach((tab) => {
+      const chosen = tab.dataset.pane === front;
+      tab.setAttribute("aria-pressed", String(chosen));
+      if (chosen) tab.scrollIntoView({ inline: "nearest", block: "nearest" });
+    });
     people.classList.toggle("alone", open.size === 1);
     history.replaceState(null, "", "#" + [...open.keys()].slice(1).join(","));
   }
@@ -42,7 +46,7 @@
     if (open.size > 4) { said.textContent = words.full; return Promise.resolve(); }
     return post("/demo/play", { code: code }).then((answer) => {
       const [name, what] = parts[code];
-      const pane = make("section"), head = make("header"), close = make("button", "×"), frame = make("iframe"), tab = make("button", name);
+      const pane = make("section"), head = make("header"), close = make("button", "×"), frame = make("iframe"), tab = make("button", name.split(" ").slice(-2).join(" "));
       pane.className = "pane";
       pane.setAttribute("aria-label", name);
       close.type = tab.type = "button";
