@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from storage.database import Database
+from storage.sealing import Sealer
+
 PREFIX = "KIEMDIEM_"
 
 
@@ -66,6 +69,11 @@ class Settings:
     def data_keys(self) -> list[bytes]:
         """The keys that seal answers, newest first."""
         return [bytes.fromhex(key.strip()) for key in self.data_key.reveal().split(",") if key.strip()]
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of these settings, with the keys that seal and hash what it holds."""
+    return Database(settings.database_url, Sealer(settings.data_keys), settings.secret_key.reveal().encode())
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

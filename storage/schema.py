@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.database import Database, Db
+from storage.models import Base
 
 HERE = Path(__file__).parent / "migrations"
 
@@ -55,3 +56,9 @@ def draft_revision(database: Database, message: str) -> None:
 
     with database.transaction() as db:
         command.revision(_config(db), message=message, autogenerate=True)
+
+
+def emptied(db: Db) -> None:
+    """Remove every row of every table: for the demo alone."""
+    for table in reversed(Base.metadata.sorted_tables):
+        db.execute(table.delete())

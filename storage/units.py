@@ -84,3 +84,9 @@ def change(db: Db, units: Sequence[Unit]) -> None:
             .values(name=sa.bindparam("as_name"), kind=sa.bindparam("as_kind")),
             [{"unit": unit.id, "as_name": unit.name, "as_kind": unit.kind} for unit in units],
         )
+
+
+def root(db: Db) -> Unit | None:
+    """The committee at the top; None before the first roster."""
+    row = db.execute(_SELECT.where(m.Unit.parent_id.is_(None)).order_by(m.Unit.id).limit(1)).first()
+    return Unit(*row) if row else None

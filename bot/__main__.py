@@ -1,0 +1,5 @@
+"""``python -m bot`` is ``kiemdiem``."""
+
+from bot.cli import main
+
+main()
