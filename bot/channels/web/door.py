@@ -11,6 +11,7 @@ from bot.channels import Incoming
 from bot.channels.web.pages import page
 from bot.channels.web.parts import NAME, Web
 from bot.channels.web.sessions import Sessions, new_chat
+from handlers.join import BIRTH
 from handlers.messages import Said, loads
 from handlers.texts import say
 from handlers.words import clean
@@ -22,7 +23,6 @@ log = structlog.get_logger()
 
 # What the browsers inside messengers call themselves. What is opened there is hard to find again.
 IN_APP = {"Zalo": "Zalo", "FBAN": "Facebook", "FBAV": "Facebook", "Telegram": "Telegram"}
-BIRTH = "join/birth"  # where joining waits for the second factor
 
 
 class Door:

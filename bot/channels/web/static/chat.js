@@ -36,7 +36,7 @@
       log.append(make("p", "day", day.split("-").reverse().join("/")));
     }
     const turn = make("div", "turn " + who), line = make("div", "line"), box = make("div", "bubble");
-    const name = make("span", "said", (who === "mine" ? words.you : words.bot) + ": ");
+    const name = make("span", "said", (who.startsWith("mine") ? words.you : words.bot) + ": ");
     const p = make("p", "", said);
     p.prepend(name);
     box.append(p);
