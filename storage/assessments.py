@@ -1,6 +1,7 @@
 """Assessments: one person's review in one cycle, its answers and its submissions."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -134,3 +135,68 @@ def save(
             revision=assessment.revision + (1 if written else 0),
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What was submitted, as it was then."""
+
+    number: int  # 1 for the first time
+    at: datetime
+    late: bool
+    receipt: str
+    level: str | None
+    score: float | None
+    snapshot: Mapping[str, str]  # the answers, by question id
+
+
+def submit(
+    db: Db,
+    assessment_id: int,
+    *,
+    snapshot: Mapping[str, str],
+    receipt: str,
+    late: bool,
+    level: str | None,
+    score: float | None,
+    now: datetime,
+) -> None:
+    """Keep a submission for good. ``save`` has said before that the assessment is submitted."""
+    number = 1 + db.execute(sa.select(sa.func.count()).where(m.Submission.assessment_id == assessment_id)).scalar_one()
+    body = json.dumps(dict(snapshot), ensure_ascii=False)
+    db.execute(
+        sa.insert(m.Submission),
+        {
+            "assessment_id": assessment_id,
+            "number": number,
+            "at": now,
+            "late": late,
+            "receipt": receipt,
+            "snapshot": seal(db, body, f"submission/{assessment_id}/{number}"),
+            "level": level,
+            "score": score,
+        },
+    )
+    db.execute(sa.update(m.Assessment).where(m.Assessment.id == assessment_id).values(submitted_at=now))
+
+
+def last_submission(db: Db, assessment_id: int) -> Submission | None:
+    """What was submitted last; None where nothing was yet. The caller has seen to it that the asker may read it."""
+    row = db.execute(
+        sa.select(
+            m.Submission.number,
+            m.Submission.at,
+            m.Submission.late,
+            m.Submission.receipt,
+            m.Submission.level,
+            m.Submission.score,
+            m.Submission.snapshot,
+        )
+        .where(m.Submission.assessment_id == assessment_id)
+        .order_by(m.Submission.number.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    body = opened(db, row.snapshot, f"submission/{assessment_id}/{row.number}")
+    return Submission(*row[:-1], snapshot=json.loads(body))

@@ -1,0 +1,99 @@
+"""Filling in one's own assessment: load, one step, save, and what follows when it is submitted."""
+
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+
+from handlers import mine, own
+from handlers.draft import CONFIRM, SUBMITTED, Filling
+from handlers.filling import step
+from handlers.messages import Message
+from handlers.texts import say
+from handlers.turn import Turn
+from storage import addresses, assessments, outbox
+from storage import models as m
+from storage.assessments import Assessment
+
+PLACE = "fill"
+_CODE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is taken for something else when read aloud
+
+
+def handle(turn: Turn) -> list[Message]:
+    """One step of the form. ``fill.open``, a reminder's *continue* and an old button show where the person is."""
+    assessment = own.assessment(turn)
+    if isinstance(assessment, Message):
+        return [assessment]
+    assert turn.cycle is not None
+    if not assessment.owes:
+        return [mine.show(turn)]
+    taken = turn.cycle.accepts(turn.now, assessment.active_at)
+    if taken in ("early", "closed"):
+        opens, closes = (_moment(turn, at) for at in (turn.cycle.opens, turn.cycle.closes))
+        return [Message(say(turn.lang, f"fill.{taken}", opens=opens, closes=closes))]
+    after, message = step(own.filling(turn, assessment), turn.event)
+    if after.place == SUBMITTED:
+        return [submit(turn, assessment, after, late=taken == "late")]
+    if turn.address.place != PLACE:
+        addresses.go(turn.db, turn.address.id, PLACE)
+    started = m.IN_PROGRESS if assessment.state == m.NOT_STARTED and after.writes else assessment.state
+    _save(turn, assessment, after, state=started, remind_at=assessment.remind_at)
+    if after.place == CONFIRM and taken == "late":
+        due, closes = (_moment(turn, at) for at in (turn.cycle.due, turn.cycle.closes))
+        return [message.after(say(turn.lang, "fill.late", due=due, closes=closes))]
+    return [message]
+
+
+def submit(turn: Turn, assessment: Assessment, after: Filling, *, late: bool) -> Message:
+    """Keep what was submitted as it is now, take back every reminder, and give the receipt: one transaction."""
+    assert turn.cycle is not None
+    _save(turn, assessment, after, state=m.SUBMITTED, remind_at=None)
+    code = receipt_code(turn.key, assessment.id)
+    score = after.form.score(after.answers)
+    asked = {question.id for question in after.form.applying(after.answers)}
+    assessments.submit(
+        turn.db,
+        assessment.id,
+        snapshot={question: words for question, words in after.answers.items() if question in asked},
+        receipt=code,
+        late=late,
+        level=after.form.rating(after.answers),
+        score=None if score is None else float(score),
+        now=turn.now,
+    )
+    outbox.withdraw_reminders(turn.db, assessment.id, "submitted")
+    receipt = say(
+        turn.lang,
+        "fill.receipt_late" if late else "fill.receipt",
+        at=_moment(turn, turn.now),
+        code=code,
+        closes=_moment(turn, turn.cycle.closes),
+    )
+    return replace(mine.show(turn), text=receipt)
+
+
+def receipt_code(key: str, assessment_id: int) -> str:
+    """Four characters that, with name and time, say which submission it was. The same turn run again gives the same."""
+    number = int.from_bytes(sha256(f"{key}/{assessment_id}".encode()).digest()[:8])
+    code = ""
+    for _ in range(4):
+        number, rest = divmod(number, len(_CODE))
+        code += _CODE[rest]
+    return code
+
+
+def _save(turn: Turn, assessment: Assessment, after: Filling, *, state: str, remind_at: datetime | None) -> None:
+    assessments.save(
+        turn.db,
+        assessment,
+        writes=after.writes,
+        place=after.place,
+        state=state,
+        remind_at=remind_at,
+        now=turn.now,
+        address_id=turn.address.id,
+    )
+
+
+def _moment(turn: Turn, at: datetime) -> str:
+    assert turn.cycle is not None
+    return f"{turn.cycle.local(at):%H:%M %d/%m/%Y}"

@@ -1,0 +1,86 @@
+"""A person's own assessment: found, or why there is nothing to fill in; and loaded to be filled in."""
+
+import re
+from collections.abc import Mapping
+
+from handlers import forms
+from handlers.cycles import Cycle
+from handlers.draft import Filling
+from handlers.forms import Form
+from handlers.messages import Message
+from handlers.texts import say
+from handlers.turn import Turn
+from handlers.words import fold
+from storage import assessments, cycles, units
+from storage import models as m
+from storage.assessments import Assessment
+from storage.database import Db
+from storage.people import Person
+
+_PARTY = re.compile(r"(?:đảng bộ|chi bộ)(?: cơ sở)?\s+", re.IGNORECASE)
+_FORMS: dict[str, Form] = {}  # by digest: a frozen form never changes under its digest
+
+
+def assessment(turn: Turn) -> Assessment | Message:
+    """The person's own assessment in the present cycle, or in kind words why there is none to fill in."""
+    if turn.person is None or turn.cycle is None:
+        return Message(say(turn.lang, "fill.no_cycle"))
+    found = assessments.of(turn.db, turn.person.id, turn.cycle.id)
+    if found is None:
+        return Message(say(turn.lang, "fill.nobody"))
+    if found.state == m.EXEMPT:
+        if found.exempt_reason:
+            return Message(say(turn.lang, "fill.exempt", reason=found.exempt_reason))
+        return Message(say(turn.lang, "fill.exempt_plain"))
+    if found.state == m.PAPER:
+        return Message(say(turn.lang, "fill.paper"))
+    if found.form_id is None:
+        return Message(say(turn.lang, "fill.no_form"))
+    return found
+
+
+def form(db: Db, assessment: Assessment) -> Form:
+    """The frozen form of an assessment that has one, read once for each of its texts."""
+    assert assessment.form_id is not None
+    assert assessment.form_digest is not None
+    if assessment.form_digest not in _FORMS:
+        _FORMS[assessment.form_digest] = forms.loads(cycles.form_body(db, assessment.form_id))
+    return _FORMS[assessment.form_digest]
+
+
+def filling(turn: Turn, assessment: Assessment) -> Filling:
+    """The assessment as it stands, to be filled in. A review that is not started has no answers: all were withdrawn."""
+    assert turn.person is not None
+    assert turn.cycle is not None
+    questions = form(turn.db, assessment)
+    known = {} if assessment.state == m.NOT_STARTED else assessments.answers(turn.db, assessment.id)
+    confirmed = all(known.get(f.id) or (f.id in known and not f.required) for f in questions.fields)
+    return Filling(
+        assessment=assessment.id,
+        form=questions,
+        answers=known,
+        place=assessment.place,
+        revision=assessment.revision,
+        lang=turn.lang,
+        facts={} if confirmed else _facts(turn, turn.person, turn.cycle),
+        levels=turn.cycle.levels,
+        today=turn.cycle.local(turn.now).date(),
+    )
+
+
+def _facts(turn: Turn, person: Person, cycle: Cycle) -> Mapping[str, str]:
+    """What is known already of what the header asks. People confirm it; what they change stays theirs."""
+    cell = organisation = units.by_id(turn.db, person.unit_id)
+    while organisation and organisation.kind not in ("organisation", "base_cell") and organisation.parent_id:
+        organisation = units.by_id(turn.db, organisation.parent_id)
+    roles = [role for role in ("secretary", "deputy") if person.unit_id in person.units_as(role)]
+    retired = "huu" in fold(person.position or "").split()  # a workplace they left is not offered
+    return {
+        "year": str(cycle.year),
+        "name": person.name,
+        "birth_date": person.birth_date.isoformat(),
+        "unit": cell.name if cell else "",
+        "position": person.position or "",
+        "party_position": say(turn.lang, f"fill.{roles[0]}") if roles else "",
+        "workplace": "" if retired or organisation is None else _PARTY.sub("", organisation.name, count=1),
+    }
