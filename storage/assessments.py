@@ -101,13 +101,12 @@ def save(
     """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added."""
     written = list(writes)
     if written:
-        last = dict(
-            db.execute(
-                sa.select(m.Answer.question, sa.func.max(m.Answer.number))
-                .where(m.Answer.assessment_id == assessment.id, m.Answer.question.in_({q for q, _, _ in written}))
-                .group_by(m.Answer.question)
-            ).tuples()
+        numbers = db.execute(
+            sa.select(m.Answer.question, sa.func.max(m.Answer.number).label("newest"))
+            .where(m.Answer.assessment_id == assessment.id, m.Answer.question.in_({q for q, _, _ in written}))
+            .group_by(m.Answer.question)
         )
+        last = {row.question: row.newest for row in numbers}
         rows = []
         for question, words, starts in written:
             number = last[question] = last.get(question, 0) + 1
