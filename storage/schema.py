@@ -62,3 +62,13 @@ def emptied(db: Db) -> None:
     """Remove every row of every table: for the demo alone."""
     for table in reversed(Base.metadata.sorted_tables):
         db.execute(table.delete())
+
+
+def known_revisions() -> list[str]:
+    """Every revision this program knows, the newest first."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]

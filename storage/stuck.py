@@ -53,6 +53,15 @@ def counts(db: Db, now: datetime) -> dict[str, int]:
     return {state: number for state, number in db.execute(states)}  # noqa: C416  a dict of rows has no types
 
 
+def due(db: Db, now: datetime) -> tuple[int, int]:
+    """What is due that nobody asked for: reminders that are not put yet, and messages that wait."""
+    times = sa.select(sa.func.count()).where(m.Assessment.remind_at <= now)
+    waiting = sa.select(sa.func.count()).where(
+        m.Outgoing.state == m.QUEUED, m.Outgoing.due_at <= now, m.Outgoing.kind.in_((m.REMINDER, m.DIGEST, m.NOTICE))
+    )
+    return db.execute(times).scalar_one(), db.execute(waiting).scalar_one()
+
+
 def listed(db: Db, now: datetime, limit: int) -> list[Stuck]:
     """The messages that do not get out, the oldest first."""
     rows = db.execute(
