@@ -5,12 +5,13 @@ Nothing said here tells whether a code exists or who is on the roster: an unknow
 
 from dataclasses import replace
 
+from handlers.calendar import next_reminder
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move, Said, Tapped, dumps, heard
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import a_date
-from storage import addresses, assessments, attempts, audit, consents, invitations, outbox, people, units
+from storage import addresses, assessments, attempts, audit, consents, enrolments, invitations, outbox, people, units
 from storage.addresses import Address
 from storage.database import Db
 from storage.models import EXEMPT, NOTICE
@@ -213,7 +214,10 @@ def decided(turn: Turn, *, given: bool) -> Message:
         now=turn.now,
     )
     if given:
+        at = next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=turn.now)
+        enrolments.off_paper(turn.db, turn.person.id, cycle.id, at)
         return _menu(_go(turn, ""), say(turn.lang, "join.accepted"))
+    enrolments.on_paper(turn.db, turn.person.id, cycle.id)
     declined = _menu(turn, say(turn.lang, "join.declined"))
     return replace(declined, moves=(Move("join.consent", say(turn.lang, "join.reconsider")), *declined.moves))
 

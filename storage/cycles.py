@@ -1,5 +1,7 @@
 """Cycles and their frozen forms."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,3 +38,46 @@ def rules(db: Db, cycle_id: int) -> str:
 def form_body(db: Db, form_id: int) -> str:
     """The JSON of a cycle's frozen form, by the row's id."""
     return db.execute(sa.select(m.CycleForm.body).where(m.CycleForm.id == form_id)).scalar_one()
+
+
+def every(db: Db) -> list[CycleRow]:
+    """All cycles, the newest first: for the operator's list."""
+    return [CycleRow(*row) for row in db.execute(_CURRENT.limit(None))]
+
+
+def opened(db: Db, code: str, rules: str, forms: Iterable[tuple[str, str, str, str]], now: datetime) -> int:
+    """Make a cycle with its own copy of its forms (roster value, form id, body, digest of the body); its id."""
+    row = {"code": code, "opened_at": now, "rules": rules, "digest": _digest(rules)}
+    cycle_id = db.execute(sa.insert(m.Cycle).values(row).returning(m.Cycle.id)).scalar_one()
+    db.execute(
+        sa.insert(m.CycleForm),
+        [
+            {"cycle_id": cycle_id, "key": key, "form_id": form, "body": body, "digest": digest}
+            for key, form, body, digest in forms
+        ],
+    )
+    return cycle_id
+
+
+def change(db: Db, cycle_id: int, rules: str) -> None:
+    """Give a running cycle other rules."""
+    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(rules=rules, digest=_digest(rules)))
+
+
+def close(db: Db, cycle_id: int, now: datetime) -> None:
+    """End a cycle: nobody is reminded any more, and what still waits to be said about it is withdrawn."""
+    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(closed_at=now))
+    db.execute(
+        sa.update(m.Assessment)
+        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.remind_at.is_not(None))
+        .values(remind_at=None)
+    )
+    db.execute(
+        sa.update(m.Outgoing)
+        .where(m.Outgoing.state == m.QUEUED, m.Outgoing.kind.in_((m.REMINDER, m.DIGEST, m.NOTICE)))
+        .values(state=m.WITHDRAWN, why="the cycle was closed")
+    )
+
+
+def _digest(rules: str) -> str:
+    return hashlib.sha256(rules.encode()).hexdigest()

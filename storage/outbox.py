@@ -134,6 +134,51 @@ def read(db: Db, row: Any) -> Outgoing:
     return Outgoing(**values)
 
 
+def known(db: Db, keys: Sequence[str]) -> set[str]:
+    """Those of *keys* that are in the outbox already."""
+    found: set[str] = set()
+    for start in range(0, len(keys), 500):
+        found |= set(db.scalars(sa.select(m.Outgoing.key).where(m.Outgoing.key.in_(keys[start : start + 500]))))
+    return found
+
+
+def put_notices(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> int:
+    """Put what nobody asked for: dicts of ``put``'s arguments. Known keys stay as they are; how many are new."""
+    there = known(db, [row["key"] for row in rows])
+    new = [
+        {"person_id": None, "assessment_id": None, "unit_id": None, "expires_at": None, "body": None}
+        | row
+        | {"to": row["address_id"], "state": m.QUEUED, "created_at": now}
+        for row in rows
+        if row["key"] not in there
+    ]
+    for row in new:
+        if row["body"] is not None:
+            row["body"] = seal(db, row["body"], f"outgoing/{row['key']}")
+    if new:
+        db.execute(insert_new(db, m.Outgoing).values(sender=_SENDER), new)
+    return len(new)
+
+
+def last_facts(db: Db, keys: Sequence[str]) -> tuple[datetime, dict[str, Any]] | None:
+    """When the newest of these digests (keys in the order of their days) was sent, and its counts."""
+    sent = {
+        key: (at, facts)
+        for key, at, facts in db.execute(
+            sa.select(m.Outgoing.key, m.Outgoing.sent_at, m.Outgoing.facts).where(
+                m.Outgoing.key.in_(keys), m.Outgoing.state == m.SENT, m.Outgoing.sent_at.is_not(None)
+            )
+        )
+        if facts is not None
+    }
+    return next((sent[key] for key in reversed(keys) if key in sent), None)
+
+
+def set_facts(db: Db, outgoing_id: int, facts: dict[str, int]) -> None:
+    """The counts that a digest says."""
+    db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == outgoing_id).values(facts=facts))
+
+
 def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
     """Take back every reminder of an assessment that has not been claimed."""
     db.execute(

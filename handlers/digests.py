@@ -1,0 +1,243 @@
+"""How far a cell is, and how far all cells are, in words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from handlers.calendar import local_day
+from handlers.cycles import Cycle
+from handlers.messages import Choice, Message, Move
+from handlers.notices import Stage, left
+from handlers.texts import say
+
+Group = Literal[
+    "submitted", "in_progress", "not_started", "web_only", "unreachable", "unlinked", "no_form", "paper", "exempt"
+]
+MISSING: tuple[Group, ...] = ("in_progress", "not_started", "web_only", "unreachable", "unlinked", "no_form")
+OTHERS: tuple[Group, ...] = ("paper", "exempt")
+ACTIONS: tuple[Group, ...] = ("no_form", "unlinked", "unreachable", "web_only", "not_started", "in_progress")
+"""Whose trouble is to be dealt with first: what no reminder can mend comes before what one can."""
+ON_A_PAGE = 8  # units offered at once
+FURTHEST = 5  # cells named in the digest of a committee
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One member as the secretary sees them: never what they wrote."""
+
+    name: str
+    group: Group
+    stage: Stage | None = None
+    returned: bool = False
+    late: bool = False
+    reason: str | None = None
+    submitted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The last digest that this reader was sent."""
+
+    at: datetime
+    counts: Mapping[str, int]
+
+
+def counts(standings: Iterable[Standing]) -> dict[str, int]:
+    """How many members are in each group."""
+    found: dict[str, int] = dict.fromkeys(("submitted", *MISSING, *OTHERS), 0)
+    for each in standings:
+        found[each.group] += 1
+    return found
+
+
+def missing(numbers: Mapping[str, int]) -> int:
+    """How many have still to submit."""
+    return sum(numbers.get(group, 0) for group in MISSING)
+
+
+def present(numbers: Mapping[str, int]) -> int:
+    """How many are reviewed at all: everybody but the exempt."""
+    return sum(numbers.values()) - numbers.get("exempt", 0)
+
+
+def percent(lang: str, part: int, whole: int) -> str:
+    """A share in whole per cent, rounded down: 100 is only all."""
+    return say(lang, "digest.percent", number=100 * part // whole if whole else 100)
+
+
+def cell(
+    lang: str,
+    cycle: Cycle,
+    unit_id: int,
+    name: str,
+    standings: Sequence[Standing],
+    now: datetime,
+    before: Before | None,
+) -> Message:
+    """How far a cell is: who submitted, who did not and why, what changed, and the one thing to do."""
+    numbers = counts(standings)
+    head = [_head(lang, cycle, name, numbers, now)]
+    new = [each.name for each in standings if _is_new(each, before)]
+    if new:
+        head.append(say(lang, "digest.new", names=", ".join(new)))
+    if late := sum(each.late for each in standings):
+        head.append(say(lang, "digest.late", number=late))
+    groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
+    tail = [_changed(lang, numbers, before), _action(lang, numbers)]
+    blocks = ("\n".join(filter(None, lines)) for lines in (head, groups, tail))
+    return Message("\n\n".join(filter(None, blocks)), moves=_moves(lang, unit_id, numbers))
+
+
+def _head(lang: str, cycle: Cycle, name: str, numbers: Mapping[str, int], now: datetime) -> str:
+    return say(
+        lang,
+        "digest.head",
+        unit=name,
+        day=f"{local_day(cycle, now):%d/%m/%Y}",
+        submitted=numbers["submitted"],
+        present=present(numbers),
+        share=percent(lang, numbers["submitted"], present(numbers)),
+        left=left(lang, cycle, now),
+    )
+
+
+def _is_new(each: Standing, before: Before | None) -> bool:
+    return bool(before and each.group == "submitted" and each.submitted_at and each.submitted_at > before.at)
+
+
+def _group(lang: str, group: Group, standings: Sequence[Standing]) -> str:
+    names = [_named(lang, each) for each in standings if each.group == group]
+    return say(lang, f"digest.{group}", number=len(names), names=", ".join(names)) if names else ""
+
+
+def _named(lang: str, each: Standing) -> str:
+    """A name with the stage it stopped at, or the reason why it is exempt."""
+    if each.reason:
+        note = each.reason
+    elif each.returned:
+        note = say(lang, "digest.returned")
+    elif each.stage and each.stage[0] > each.stage[1]:
+        note = say(lang, "digest.in_review")
+    elif each.stage:
+        note = say(lang, "digest.stage", number=each.stage[0], total=each.stage[1])
+    else:
+        return each.name
+    return f"{each.name} ({note})"
+
+
+def _changed(lang: str, numbers: Mapping[str, int], before: Before | None) -> str:
+    if before is None:
+        return ""
+    steps = {group: numbers[group] - before.counts.get(group, 0) for group in ("submitted", *MISSING, *OTHERS)}
+    changes = [f"{say(lang, f'digest.short_{group}')} {step:+d}" for group, step in steps.items() if step]
+    if not changes:
+        return say(lang, "digest.unchanged")
+    return say(lang, "digest.changed", changes=", ".join(changes).replace("-", "−"))
+
+
+def _action(lang: str, numbers: Mapping[str, int]) -> str:
+    first = next((group for group in ACTIONS if numbers[group]), None)
+    if first is None:
+        return say(lang, "digest.do_nothing")
+    return say(lang, f"digest.do_{first}", number=numbers[first])
+
+
+def _moves(lang: str, unit_id: int, numbers: Mapping[str, int]) -> tuple[Move, ...]:
+    if numbers["not_started"] or numbers["in_progress"]:
+        return (Move(f"cell.nudge={unit_id}", say(lang, "secretary.nudge")),)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A unit with the counts of all cells under it."""
+
+    unit_id: int
+    name: str
+    submitted: int
+    present: int
+    waits: int  # who have still to submit: paper is counted apart
+
+    @property
+    def share(self) -> float:
+        """How much of it is submitted; 1 where nobody is reviewed."""
+        return self.submitted / self.present if self.present else 1.0
+
+
+def furthest_behind_first(tallies: Iterable[Tally]) -> list[Tally]:
+    """The order in which help is needed: the smallest share, then the most people."""
+    return sorted(tallies, key=lambda each: (each.share, -each.waits, each.name, each.unit_id))
+
+
+def total(unit_id: int, name: str, tallies: Sequence[Tally]) -> Tally:
+    """The sum of several units."""
+    return Tally(
+        unit_id,
+        name,
+        sum(each.submitted for each in tallies),
+        sum(each.present for each in tallies),
+        sum(each.waits for each in tallies),
+    )
+
+
+def rollup(
+    lang: str,
+    cycle: Cycle,
+    unit: Tally,
+    below: Sequence[Tally],
+    cells: Sequence[Tally],
+    now: datetime,
+    page: int = 0,
+) -> Message:
+    """How far the units right below one are, the furthest behind first, with the cells that need help most.
+
+    One of them is chosen by its number.
+    """
+    ordered = furthest_behind_first(below)
+    pages = max(1, -(-len(ordered) // ON_A_PAGE))
+    page = min(max(page, 0), pages - 1)
+    shown = ordered[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+    blocks = [
+        say(
+            lang,
+            "officer.head",
+            unit=unit.name,
+            day=f"{local_day(cycle, now):%d/%m/%Y}",
+            count=_count(lang, unit),
+            cells=len(cells),
+            done=sum(1 for each in cells if not each.waits),
+            left=left(lang, cycle, now),
+        ),
+        "\n".join(_line(lang, each) for each in shown),
+    ]
+    behind = [each for each in furthest_behind_first(cells) if each.waits][:FURTHEST]
+    if behind and {each.unit_id for each in below} != {each.unit_id for each in cells}:
+        blocks.append(say(lang, "officer.furthest", lines="\n".join(_line(lang, each) for each in behind)))
+    moves = [Move(f"committee.show={unit.unit_id}/{page + 1}", say(lang, "officer.more"))] if page + 1 < pages else []
+    return Message(
+        "\n\n".join(blocks),
+        tuple(Choice(f"committee.unit={each.unit_id}", each.name) for each in shown),
+        tuple(moves),
+    )
+
+
+def numbers_only(
+    lang: str, cycle: Cycle, unit_id: int, name: str, numbers: Mapping[str, int], now: datetime
+) -> Message:
+    """How far one cell is, for somebody who may know counts and no names."""
+    groups = [
+        say(lang, "officer.group", name=say(lang, f"digest.short_{group}"), number=numbers[group])
+        for group in ("submitted", *MISSING, *OTHERS)
+        if numbers[group]
+    ]
+    return Message("\n\n".join([_head(lang, cycle, name, numbers, now), "\n".join(groups)]))
+
+
+def _line(lang: str, each: Tally) -> str:
+    return say(lang, "officer.line", unit=each.name, count=_count(lang, each))
+
+
+def _count(lang: str, each: Tally) -> str:
+    share = percent(lang, each.submitted, each.present)
+    return say(lang, "officer.count", submitted=each.submitted, present=each.present, share=share)

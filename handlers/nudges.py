@@ -1,0 +1,60 @@
+"""Whom a secretary's own reminder reaches, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from handlers.calendar import local_day, out_of_quiet, quiet_begins
+from handlers.cycles import Cycle
+from handlers.progress import group
+from storage import addresses
+from storage import models as m
+from storage.database import Db
+from storage.progress import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who is reminded at which moment, who was so lately that they are left alone, and who must be called."""
+
+    at: datetime
+    now: list[Member]
+    cooling: list[Member]
+    call: list[Member]
+
+
+def plan(cycle: Cycle, members: Sequence[Member], now: datetime) -> Plan:
+    """Who of *members* would be reminded now, or when the quiet hours end.
+
+    The limit of automatic reminders does not bind the secretary; the gap between two reminders does.
+    """
+    at = out_of_quiet(cycle, now)
+    reachable = [each for each in members if group(each) in ("not_started", "in_progress")]
+    cooling = [each for each in reachable if each.reminded_at and at < each.reminded_at + cycle.minimum_gap]
+    return Plan(
+        at,
+        [each for each in reachable if each not in cooling],
+        cooling,
+        [each for each in members if group(each) in ("web_only", "unreachable", "unlinked")],
+    )
+
+
+def rows(db: Db, cycle: Cycle, decided: Plan) -> list[dict[str, Any]]:
+    """The rows of the outbox for a plan. The number of the reminder is in the key: a second tap makes no second one."""
+    day = local_day(cycle, decided.at)
+    found = []
+    for each in decided.now:
+        best = addresses.of_person(db, each.person_id)
+        found.append(
+            {
+                "key": f"reminder:{each.assessment_id}:{day}:nudge:{each.reminded + 1}",
+                "kind": m.REMINDER,
+                "address_id": best[0].id,
+                "person_id": each.person_id,
+                "assessment_id": each.assessment_id,
+                "due_at": decided.at,
+                "expires_at": quiet_begins(cycle, day),
+            }
+        )
+    return found

@@ -1,0 +1,76 @@
+"""The officer's view: counts of all cells under the own unit. Names stay in the cells."""
+
+from handlers import digests
+from handlers.cycles import Cycle
+from handlers.digests import total
+from handlers.messages import Choice, Message, Move, Tapped
+from handlers.progress import below, standings, tallies
+from handlers.texts import say
+from handlers.turn import Turn
+from storage import progress, units
+from storage.people import Person
+
+
+def handle(turn: Turn) -> list[Message]:
+    """``committee.show[=unit[/page]]`` and ``committee.unit=unit``; whatever else shows the whole again."""
+    _, _, what = turn.event.value.partition("=") if isinstance(turn.event, Tapped) else ("", "", "")
+    unit, _, page = what.partition("/")
+    return _shown(turn, unit, int(page) if page.isascii() and page.isdigit() else 0)
+
+
+def show(turn: Turn) -> list[Message]:
+    """The roll-up of the person's unit; which one, where they look after several."""
+    return _shown(turn, "", 0)
+
+
+def _shown(turn: Turn, tapped: str, page: int) -> list[Message]:
+    mine = tuple(dict.fromkeys(turn.person.units_as(*progress.OFFICERS))) if turn.person else ()
+    if turn.person is None or not mine:
+        return [Message(say(turn.lang, "officer.no_unit"))]
+    if turn.cycle is None:
+        return [Message(say(turn.lang, "secretary.no_cycle"))]
+    if (
+        tapped.isascii()
+        and tapped.isdigit()
+        and (found := _unit(turn, turn.person, turn.cycle, int(tapped), mine, page))
+    ):
+        return [found]
+    if len(mine) > 1:
+        return [which(turn, mine)]
+    whole = _unit(turn, turn.person, turn.cycle, mine[0], mine, page)
+    assert whole is not None
+    return [whole]
+
+
+def which(turn: Turn, mine: tuple[int, ...]) -> Message:
+    """The units to choose from."""
+    return Message(
+        say(turn.lang, "officer.which"),
+        tuple(Choice(f"committee.unit={unit}", found.name) for unit in mine if (found := units.by_id(turn.db, unit))),
+    )
+
+
+def _unit(turn: Turn, person: Person, cycle: Cycle, unit_id: int, mine: tuple[int, ...], page: int) -> Message | None:
+    """The counts of one unit; None where it is none of the person's business."""
+    whole = progress.rollup(turn.db, person, unit_id, cycle.id)
+    if whole is None:
+        return None
+    parent = units.by_id(turn.db, unit_id)
+    up = (
+        None
+        if unit_id in mine or parent is None
+        else Move(f"committee.unit={parent.parent_id}", say(turn.lang, "officer.up"))
+    )
+    parts = below(whole)
+    name = whole.names[unit_id]
+    if not parts:
+        message = Message(say(turn.lang, "officer.empty", unit=name))
+    elif [part.unit_id for part in parts] == [unit_id]:
+        members = progress.nameless(turn.db, person, unit_id, cycle.id) or []
+        numbers = digests.counts(standings(turn.db, cycle, members))
+        message = digests.numbers_only(turn.lang, cycle, unit_id, name, numbers, turn.now)
+    else:
+        message = digests.rollup(
+            turn.lang, cycle, total(unit_id, name, parts), parts, tallies(whole.cells), turn.now, page
+        )
+    return Message(message.text, message.choices, (*message.moves, up)) if up else message

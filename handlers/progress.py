@@ -1,0 +1,83 @@
+"""How far cells are, from the rows that the asker may see."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from handlers import forms
+from handlers.cycles import Cycle
+from handlers.digests import Group, Standing, Tally, total
+from handlers.notices import Stage
+from handlers.stages import stage
+from storage import cycles
+from storage import models as m
+from storage.database import Db
+from storage.progress import Cell, Member, Rollup
+
+
+def standings(db: Db, cycle: Cycle, members: Sequence[Member]) -> list[Standing]:
+    """What the secretary is told of each member."""
+    return [
+        Standing(
+            name=each.name,
+            group=group(each),
+            stage=stage_of(db, each.state, each.form_id, each.form_digest, each.place),
+            returned=each.state == m.RETURNED,
+            late=each.submitted_at is not None and not each.owes and each.submitted_at > cycle.due,
+            reason=each.exempt_reason if each.state == m.EXEMPT else None,
+            submitted_at=each.submitted_at,
+        )
+        for each in members
+    ]
+
+
+def group(member: Member) -> Group:
+    """In which group a member is counted: each in exactly one, by what would help them."""
+    match member.state:
+        case m.SUBMITTED | m.ACCEPTED:
+            return "submitted"
+        case m.EXEMPT:
+            return "exempt"
+        case m.PAPER:
+            return "paper"
+    if member.form_id is None:
+        return "no_form"
+    if not member.linked:
+        return "unlinked"
+    if member.ringing:
+        return "not_started" if member.state == m.NOT_STARTED else "in_progress"
+    return "web_only" if member.passive else "unreachable"
+
+
+def stage_of(db: Db, state: str, form_id: int | None, form_digest: str | None, place: str) -> Stage | None:
+    """Where somebody who has begun stopped; None before that, and after submitting."""
+    if state not in (m.IN_PROGRESS, m.RETURNED) or form_id is None or form_digest is None:
+        return None
+    if form_digest not in _forms:
+        _forms[form_digest] = forms.loads(cycles.form_body(db, form_id))
+    return stage(_forms[form_digest], place)
+
+
+_forms: dict[str, forms.Form] = {}  # by digest: a handful
+
+
+def tallies(cells: Sequence[Cell]) -> list[Tally]:
+    """The counts of each cell."""
+    return [
+        Tally(
+            each.id,
+            each.name,
+            submitted=each.states.get(m.SUBMITTED, 0) + each.states.get(m.ACCEPTED, 0),
+            present=sum(number for state, number in each.states.items() if state != m.EXEMPT),
+            waits=sum(each.states.get(state, 0) for state in m.OWES),
+        )
+        for each in cells
+    ]
+
+
+def below(whole: Rollup) -> list[Tally]:
+    """The counts of what lies right below a unit; a unit with members of its own stands among them itself."""
+    parts: dict[int, list[Tally]] = defaultdict(list)
+    for each, tally in zip(whole.cells, tallies(whole.cells), strict=True):
+        rest = each.path.removeprefix(whole.path)
+        parts[int(rest.partition(".")[0]) if rest else whole.unit_id].append(tally)
+    return [total(unit, whole.names[unit], cells) for unit, cells in parts.items()]

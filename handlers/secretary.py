@@ -1,0 +1,124 @@
+"""The secretary's view of the own cell, and reminding those who have not submitted. No answers are read."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from handlers import digests, nudges
+from handlers.cycles import Cycle
+from handlers.messages import Choice, Message, Move, Tapped
+from handlers.notices import when
+from handlers.progress import standings
+from handlers.texts import say
+from handlers.turn import Turn
+from storage import notes, outbox, progress, units
+from storage.progress import Member
+
+
+def handle(turn: Turn) -> list[Message]:
+    """``cell.show[=unit]``, ``cell.nudge=unit``, ``cell.nudge_yes=unit``; whatever else shows the cell again."""
+    move, _, unit = turn.event.value.partition("=") if isinstance(turn.event, Tapped) else ("", "", "")
+    match move:
+        case "cell.nudge":
+            return _with_cell(turn, unit, nudge)
+        case "cell.nudge_yes":
+            return _with_cell(turn, unit, nudged)
+        case _:
+            return _with_cell(turn, unit, overview)
+
+
+def show(turn: Turn) -> list[Message]:
+    """How far the person's cell is; which one, where they look after several."""
+    return _with_cell(turn, "", overview)
+
+
+def _with_cell(turn: Turn, tapped: str, view: "View") -> list[Message]:
+    """Run *view* on the cell that was tapped, if it is one of the person's own, else on the only one they have."""
+    mine = turn.person.units_as(*progress.SECRETARIES) if turn.person else ()
+    if turn.person is None or not mine:
+        return [Message(say(turn.lang, "secretary.no_cell"))]
+    if turn.cycle is None:
+        return [Message(say(turn.lang, "secretary.no_cycle"))]
+    chosen = next((unit for unit in mine if str(unit) == tapped), mine[0] if len(set(mine)) == 1 else None)
+    if chosen is None:
+        return [which(turn, tuple(dict.fromkeys(mine)))]
+    members = progress.members(turn.db, turn.person, chosen, turn.cycle.id)
+    assert members is not None
+    return [view(turn, turn.cycle, chosen, members)]
+
+
+def which(turn: Turn, mine: tuple[int, ...]) -> Message:
+    """The cells to choose from."""
+    return Message(
+        say(turn.lang, "secretary.which"),
+        tuple(Choice(f"cell.show={unit}", found.name) for unit in mine if (found := units.by_id(turn.db, unit))),
+    )
+
+
+def overview(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message:
+    """The digest, on demand."""
+    found = units.by_id(turn.db, unit)
+    name = found.name if found else ""
+    return digests.cell(turn.lang, cycle, unit, name, standings(turn.db, cycle, members), turn.now, None)
+
+
+def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message:
+    """Who would be reminded and how often they were already, to be confirmed."""
+    if refusal := _refusal(turn, cycle):
+        return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
+    plan = nudges.plan(cycle, members, turn.now)
+    lines = []
+    if plan.now:
+        names = "\n".join(f"• {_history(turn, cycle, each)}" for each in plan.now)
+        lines.append(
+            say(turn.lang, "secretary.confirm", number=len(plan.now), at=_at(turn, cycle, plan.at), names=names)
+        )
+    else:
+        lines.append(say(turn.lang, "secretary.nobody"))
+    if plan.cooling:
+        hours = f"{cycle.minimum_gap.total_seconds() / 3600:g}"
+        lines.append(say(turn.lang, "secretary.cooling", hours=hours, names=_names(plan.cooling)))
+    if plan.call:
+        lines.append(say(turn.lang, "secretary.call", names=_names(plan.call)))
+    send = (Move(f"cell.nudge_yes={unit}", say(turn.lang, "secretary.send")),) if plan.now else ()
+    return Message("\n\n".join(lines), moves=(*send, _back(turn, unit)))
+
+
+def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message:
+    """Remind them: decided anew from what is true now, so that tapping twice reminds once."""
+    if refusal := _refusal(turn, cycle):
+        return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
+    plan = nudges.plan(cycle, members, turn.now)
+    outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan), turn.now)
+    name = "nudged" if plan.at <= turn.now else "nudged_later"
+    text = say(turn.lang, f"secretary.{name}", number=len(plan.now), at=when(turn.lang, cycle, plan.at))
+    return Message(text if plan.now else say(turn.lang, "secretary.nobody"), moves=(_back(turn, unit, again=True),))
+
+
+View = Callable[[Turn, Cycle, int, list[Member]], Message]
+
+
+def _refusal(turn: Turn, cycle: Cycle) -> str | None:
+    if cycle.closed or not cycle.opens <= turn.now <= cycle.closes:
+        return "secretary.closed"
+    return "secretary.paused" if notes.paused(turn.db) else None
+
+
+def _history(turn: Turn, cycle: Cycle, member: Member) -> str:
+    if member.reminded_at is None:
+        return say(turn.lang, "secretary.never_reminded", name=member.name)
+    at = f"{cycle.local(member.reminded_at):%d/%m}"
+    return say(turn.lang, "secretary.reminded", name=member.name, number=member.reminded, at=at)
+
+
+def _at(turn: Turn, cycle: Cycle, at: datetime) -> str:
+    if at <= turn.now:
+        return say(turn.lang, "secretary.now")
+    return say(turn.lang, "secretary.later", at=when(turn.lang, cycle, at))
+
+
+def _names(members: list[Member]) -> str:
+    return ", ".join(member.name for member in members)
+
+
+def _back(turn: Turn, unit: int, *, again: bool = False) -> Move:
+    return Move(f"cell.show={unit}", say(turn.lang, "secretary.again" if again else "secretary.back"))

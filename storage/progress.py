@@ -1,0 +1,135 @@
+"""How far a cell is, and how far all cells under a unit are, for those who may know."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+from storage.people import Person
+
+SECRETARIES = ("secretary", "deputy")
+OFFICERS = ("officer",)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where one member of a cell stands, and how they can be reached. No answers."""
+
+    assessment_id: int
+    person_id: int
+    name: str
+    state: str
+    exempt_reason: str | None
+    place: str
+    form_id: int | None
+    form_digest: str | None
+    reminded: int
+    reminded_at: datetime | None
+    submitted_at: datetime | None
+    ringing: bool  # an open address on a channel that rings
+    passive: bool  # an open address on the web page
+    linked: bool  # any address, closed ones too
+
+    @property
+    def owes(self) -> bool:
+        """Whether it still has to be submitted."""
+        return self.state in m.OWES
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A unit with members of its own: how many of them are in which state."""
+
+    id: int
+    name: str
+    path: str
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A unit with all cells under it that have members in the cycle."""
+
+    unit_id: int
+    path: str
+    names: dict[int, str]  # of the unit and of everything under it
+    cells: list[Cell]
+
+
+def has_address(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether the person of an assessment has such an address."""
+    return sa.exists().where(m.Address.person_id == m.Assessment.person_id, *conditions)
+
+
+RINGING = has_address(m.Address.closed.is_(None), m.Address.channel != "web")
+PASSIVE = has_address(m.Address.closed.is_(None), m.Address.channel == "web")
+LINKED = has_address()
+
+_MEMBERS = (
+    sa.select(
+        m.Assessment.id,
+        m.Assessment.person_id,
+        m.Person.name,
+        m.Assessment.state,
+        m.Assessment.exempt_reason,
+        m.Assessment.place,
+        m.Assessment.form_id,
+        m.CycleForm.digest,
+        m.Assessment.reminded,
+        m.Assessment.reminded_at,
+        m.Assessment.submitted_at,
+        RINGING,
+        PASSIVE,
+        LINKED,
+    )
+    .join(m.Person, m.Person.id == m.Assessment.person_id)
+    .outerjoin(m.CycleForm, m.CycleForm.id == m.Assessment.form_id)
+    .where(m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.unit_id == sa.bindparam("unit"))
+    .order_by(m.Person.name_key, m.Person.id)
+)
+
+
+def members(db: Db, asker: Person, unit_id: int, cycle_id: int) -> list[Member] | None:
+    """The members of a cell, for its secretary or deputy; None for anybody else."""
+    if unit_id not in asker.units_as(*SECRETARIES):
+        return None
+    return [Member(*tuple(row)) for row in db.execute(_MEMBERS, {"cycle": cycle_id, "unit": unit_id})]
+
+
+def nameless(db: Db, asker: Person, unit_id: int, cycle_id: int) -> list[Member] | None:
+    """The members of a cell without their names, for an officer above it; None for anybody else."""
+    if _path_for(db, asker, unit_id) is None:
+        return None
+    rows = db.execute(_MEMBERS, {"cycle": cycle_id, "unit": unit_id})
+    return [replace(Member(*tuple(row)), name="", person_id=0) for row in rows]
+
+
+def rollup(db: Db, asker: Person, unit_id: int, cycle_id: int) -> Rollup | None:
+    """How far all cells under a unit (itself included) are, for an officer of it or above it; None for others."""
+    path = _path_for(db, asker, unit_id)
+    if path is None:
+        return None
+    under = m.Unit.path.startswith(path, autoescape=True)
+    units = {row.id: row for row in db.execute(sa.select(m.Unit.id, m.Unit.name, m.Unit.path).where(under))}
+    states: dict[int, dict[str, int]] = defaultdict(dict)
+    counts = (
+        sa.select(m.Assessment.unit_id, m.Assessment.state, sa.func.count())
+        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.unit_id.in_(sa.select(m.Unit.id).where(under)))
+        .group_by(m.Assessment.unit_id, m.Assessment.state)
+    )
+    for unit, state, number in db.execute(counts):
+        states[unit][state] = number
+    cells = [Cell(unit, units[unit].name, units[unit].path, by_state) for unit, by_state in states.items()]
+    return Rollup(unit_id, path, {unit: row.name for unit, row in units.items()}, cells)
+
+
+def _path_for(db: Db, asker: Person, unit_id: int) -> str | None:
+    """The path of a unit that is one the asker is officer of, or lies under one; None: it is not."""
+    mine = asker.units_as(*OFFICERS)
+    rows = db.execute(sa.select(m.Unit.id, m.Unit.path).where(m.Unit.id.in_((*mine, unit_id))))
+    paths = {row.id: row.path for row in rows}
+    path = paths.get(unit_id)
+    return path if path and any(unit in paths and path.startswith(paths[unit]) for unit in mine) else None
