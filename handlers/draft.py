@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 from handlers.cycles import Level
@@ -22,7 +23,7 @@ class Write(NamedTuple):
     starts: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is asked is worked out once
 class Filling:
     """Where one person stands in one form.
 
@@ -42,12 +43,12 @@ class Filling:
     today: date
     writes: tuple[Write, ...] = ()  # what this step adds to the answers
 
-    @property
+    @cached_property
     def asked(self) -> list[Question]:
         """The questions that are asked one by one."""
         return self.form.asked(self.answers)
 
-    @property
+    @cached_property
     def missing(self) -> list[Question]:
         """What must still be answered, header included."""
         return self.form.missing(self.answers)

@@ -65,6 +65,23 @@ _ANSWERS = (
     .order_by(m.Answer.id)
 )
 
+_NUMBERS = (
+    sa.select(m.Answer.question, sa.func.max(m.Answer.number).label("newest"))
+    .where(
+        m.Answer.assessment_id == sa.bindparam("assessment"),
+        m.Answer.question.in_(sa.bindparam("questions", expanding=True)),
+    )
+    .group_by(m.Answer.question)
+)
+_INSERT = sa.insert(m.Answer)
+_SAVE = (
+    sa.update(m.Assessment)
+    .where(m.Assessment.id == sa.bindparam("assessment"))
+    .values(
+        {column: sa.bindparam(f"to_{column}") for column in ("place", "state", "remind_at", "active_at", "revision")}
+    )
+)
+
 
 def of(db: Db, person_id: int, cycle_id: int) -> Assessment | None:
     """A person's own assessment in a cycle."""
@@ -101,38 +118,33 @@ def save(
     """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added."""
     written = list(writes)
     if written:
-        numbers = db.execute(
-            sa.select(m.Answer.question, sa.func.max(m.Answer.number).label("newest"))
-            .where(m.Answer.assessment_id == assessment.id, m.Answer.question.in_({q for q, _, _ in written}))
-            .group_by(m.Answer.question)
-        )
-        last = {row.question: row.newest for row in numbers}
+        about = {"assessment": assessment.id, "questions": sorted({question for question, _, _ in written})}
+        last = {row.question: row.newest for row in db.execute(_NUMBERS, about)}
         rows = []
         for question, words, starts in written:
             number = last[question] = last.get(question, 0) + 1
-            about = f"answer/{assessment.id}/{question}/{number}"
             rows.append(
                 {
                     "assessment_id": assessment.id,
                     "question": question,
                     "number": number,
                     "starts": starts,
-                    "words": seal(db, words, about),
+                    "words": seal(db, words, f"answer/{assessment.id}/{question}/{number}"),
                     "at": now,
                     "address_id": address_id,
                 }
             )
-        db.execute(sa.insert(m.Answer), rows)
+        db.execute(_INSERT, rows)
     db.execute(
-        sa.update(m.Assessment)
-        .where(m.Assessment.id == assessment.id)
-        .values(
-            place=place,
-            state=state,
-            remind_at=remind_at,
-            active_at=now,
-            revision=assessment.revision + (1 if written else 0),
-        )
+        _SAVE,
+        {
+            "assessment": assessment.id,
+            "to_place": place,
+            "to_state": state,
+            "to_remind_at": remind_at,
+            "to_active_at": now,
+            "to_revision": assessment.revision + (1 if written else 0),
+        },
     )
 
 
