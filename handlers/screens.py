@@ -146,8 +146,10 @@ def _how(filling: Filling, question: Question) -> str:
             return say(lang, "fill.how_number", minimum=low, maximum=high)
         case "text" if answered and not filling.anew:
             return say(lang, "fill.how_more")
-        case "number" | "date" | "choices" | "text":
-            return say(lang, f"fill.how_{question.kind if question.kind != 'number' else 'any_number'}")
+        case "number":
+            return say(lang, "fill.how_any_number")
+        case "date" | "choices" | "line" | "text":
+            return say(lang, f"fill.how_{question.kind}")
         case _:
             return ""
 
