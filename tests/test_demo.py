@@ -23,9 +23,8 @@ DEMO = Path(__file__).parent.parent / "cycles" / "demo"
 FORMS = ("mau_2a_2025", "mau_2b_2025", "mau_2c_2025")
 
 
-def season(db: Db, now: datetime) -> Cycle:
-    """The sample roster in an open season, nobody having answered anything."""
-    roster.imported(db, roster.read(DEMO / "roster.csv", today=now.date()), now)
+def season(db: Db, now: datetime) -> None:
+    """An open season for everybody in the roster, nobody having answered anything."""
     cycle = load((DEMO / "2026.toml").read_text("utf-8"), "2026.toml", FORMS, begins=date(2026, 11, 24))
     assert isinstance(cycle, Cycle)
     row = {"code": cycle.code, "opened_at": now, "rules": cycles.dumps(cycle), "digest": "demo"}
@@ -33,7 +32,6 @@ def season(db: Db, now: datetime) -> Cycle:
     people = db.execute(sa.select(m.Person.id, m.Person.unit_id)).all()
     rows = [{"cycle_id": cycle_id, "person_id": id, "unit_id": unit, "state": m.NOT_STARTED} for id, unit in people]
     db.execute(sa.insert(m.Assessment), rows)
-    return cycle
 
 
 @dataclass
@@ -70,6 +68,7 @@ class Stage:
 async def stage(sqlite: Database) -> AsyncIterator[Stage]:
     echo = Echo(sqlite, 0)
     with sqlite.transaction() as db:
+        roster.imported(db, roster.read(DEMO / "roster.csv", today=date(2026, 11, 24)), echo.clock())
         season(db, echo.clock())
     made = Stage(echo)
     yield made

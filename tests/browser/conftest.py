@@ -6,10 +6,12 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.types import ASGIApp
 
 from bot.channels.web import application
 from bot.server import free_port, server
@@ -54,11 +56,11 @@ def echo(tmp_path: Path, sqlite_template: bytes) -> Iterator[Echo]:
     database.close()
 
 
-@pytest.fixture
-def base(echo: Echo) -> Iterator[str]:
-    """The address of a running server."""
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The address of a server that runs meanwhile."""
     port = free_port("127.0.0.1", 18800)
-    served = server(application(web(echo)), "127.0.0.1", port)
+    served = server(app, "127.0.0.1", port)
     thread = threading.Thread(target=lambda: asyncio.run(served.serve()))
     thread.start()
     while not served.started:
@@ -67,6 +69,13 @@ def base(echo: Echo) -> Iterator[str]:
     served.stop()
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def base(echo: Echo) -> Iterator[str]:
+    """The address of the web chat over the echo."""
+    with serving(application(web(echo))) as address:
+        yield address
 
 
 @pytest.fixture

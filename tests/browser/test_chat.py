@@ -156,6 +156,17 @@ def test_what_nobody_asked_for_arrives_by_itself_once(opened: Opened, echo: Echo
     assert said(page) == [ASKED, WELCOME, "Còn 3 ngày."]
 
 
+def test_a_page_behind_others_closes_its_stream_and_catches_up(opened: Opened, echo: Echo) -> None:
+    page = joined(opened)
+    chat = page.url.rstrip("/").rpartition("/")[2]
+    page.evaluate("dispatchEvent(new Event('asleep'))")
+    echo.notice(chat, "reminder", dumps(Message("Còn 3 ngày.")))
+    with page.expect_response("**/since?after=2"):
+        page.evaluate("dispatchEvent(new Event('awake'))")
+    page.wait_for_selector("text=Còn 3 ngày.")
+    assert said(page) == [ASKED, WELCOME, "Còn 3 ngày."]
+
+
 def test_old_buttons_are_quiet_and_still_work(opened: Opened, echo: Echo) -> None:
     page = joined(opened)
     sends(page, "12 đề tài")
