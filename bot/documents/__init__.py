@@ -1,0 +1,1 @@
+"""Files that are built when they are sent."""
