@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot import logs
 from storage.database import Database
 from storage.schema import migrate
 from tests.postgres import Postgres
 
 _numbers = itertools.count()
+logs.set_up()
 
 
 @pytest.fixture(scope="session")

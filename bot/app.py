@@ -1,0 +1,242 @@
+"""Builds the parts and runs them together: the only wiring."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from bot.channels import Channel, Stopped, TryLater, web
+from bot.channels.telegram import LARGEST_BODY, PATH, Telegram, hook_url
+from bot.clock import Clock
+from bot.delivery import Delivery
+from bot.inbox import Inbox
+from bot.server import Server, server
+from bot.settings import Settings
+from bot.wording import worded
+from handlers.routes import route
+from handlers.texts import LANGUAGES, texts
+from storage import claims, notes
+from storage.database import Database
+from storage.lock import FileLock, Lock, lock
+
+log = structlog.get_logger()
+
+PARTS = ("web", "delivery", "clock", "telegram")
+RETRY = 1.0  # seconds
+
+
+class AlreadyRunning(Exception):
+    """Another process runs on this SQLite file."""
+
+
+def real_time() -> datetime:
+    """The real clock. Everything else is given its time."""
+    return datetime.now(UTC)
+
+
+class App:
+    """The parts of one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        channels: Collection[Channel] = (),
+        now: Callable[[], datetime] = real_time,
+        also: Callable[[web.Web], list[BaseRoute]] = lambda page: [],
+    ) -> None:
+        self.settings, self.now = settings, now
+        self.database = database
+        self.run_id = secrets.token_hex(8)
+        self.channels = list(channels)
+        self.deliveries: dict[tuple[str, str], Delivery] = {}
+        self.inbox = Inbox(self.database, answer=route, now=now, lang=settings.lang, deliveries=self.deliveries)
+        self.clock = Clock(self.database, now, self.wake, settings.zone)
+        page = web.Web(
+            self.database,
+            self.inbox.receive,
+            now,
+            worded,
+            settings.secret_key.reveal(),
+            settings.zone,
+            settings.lang,
+            settings.public_url,
+        )
+        self.web = Starlette(
+            routes=[
+                Route("/healthz", self.healthz),
+                Route(PATH, self.webhook, methods=["POST"]),
+                Mount("/", web.application(page, also(page))),
+            ]
+        )
+        self.hook = hook_url(settings.public_url, settings.telegram_api_url)
+        self.stop = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may be due on every channel."""
+        for delivery in self.deliveries.values():
+            delivery.wake()
+
+    # ------------------------------------------------------------------ running
+
+    async def run(self, only: Collection[str] = PARTS) -> None:
+        """Run these parts until a signal says stop, then end what is in hand.
+
+        Raises AlreadyRunning; and whatever ends a part that must not end.
+        """
+        held: Lock | None = None
+        if self.database.file is not None and {"delivery", "clock", "telegram"} & set(only):
+            held = FileLock(self.database.file)
+            if not held.take():
+                raise AlreadyRunning
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        served: Server | None = None
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self.stop.wait(), name="stop")]
+        if "web" in only:
+            served = server(self.web, self.settings.host, self.settings.port)
+            tasks.append(asyncio.create_task(served.serve(), name="web"))
+        if "delivery" in only:
+            tasks += [
+                asyncio.create_task(self.deliver(channel, held), name=f"delivery {channel.name}")
+                for channel in self.channels
+            ]
+        tasks += [
+            asyncio.create_task(self.listen(channel), name=channel.name)
+            for channel in self.channels
+            if channel.name in only or channel.name == "terminal"
+        ]
+        if "clock" in only:
+            self.clock.start()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if "clock" in only:
+                self.clock.stop()
+            if served is not None:
+                served.stop()
+            rest = [task for task in tasks if task.get_name() != "web"]
+            for task in rest:
+                if not task.get_name().startswith("delivery"):
+                    task.cancel()
+            await self.inbox.drain()
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for channel in self.channels:
+                if isinstance(channel, Telegram):
+                    await channel.close()
+            if held is not None:
+                held.release()
+            self.database.close()
+        for task in done:
+            task.result()
+
+    async def listen(self, channel: Channel) -> None:
+        """Take in what arrives on a channel. One that must stop stops alone; the operator is told."""
+        try:
+            if isinstance(channel, Telegram):
+                await self.set_up(channel)
+                if self.hook is not None:
+                    await self.stop.wait()
+            await channel.run(self.inbox.receive)
+        except Stopped as error:
+            log.error("channel.stopped", channel=channel.name, why=str(error))
+            await self.stop.wait()
+
+    async def set_up(self, channel: Telegram) -> None:
+        """Tell Telegram how it reaches us; tried again until it answers."""
+        menu = {
+            lang: [(key.partition(".")[2], text) for key, text in texts(lang).items() if key.startswith("command.")]
+            for lang in sorted(LANGUAGES, key=lambda lang: lang != self.settings.lang)
+        }
+        name = None
+        while name is None:
+            try:
+                name = await channel.set_up(menu, self.hook)
+            except TryLater as error:
+                log.warning("telegram.not_reached")
+                await asyncio.sleep(error.after.total_seconds() if error.after else 5)
+        username = name
+        await self.database.write(lambda db: notes.write(db, "telegram_username", username))
+
+    async def deliver(self, channel: Channel, held: Lock | None) -> None:
+        """Send for one channel whenever this process is the one that may."""
+        bot = (channel.name, channel.bot)
+        if held is not None:
+            await self._lead(channel, held)
+            return
+        mine = lock(self.database, bot)
+        while True:
+            try:
+                taken = await asyncio.to_thread(mine.take)
+            except Exception as error:
+                log.warning("delivery.no_database", error=type(error).__name__)
+                taken = False
+            if taken:
+                await self._lead(channel, mine)
+                mine.release()
+            await asyncio.sleep(RETRY)
+
+    async def _lead(self, channel: Channel, mine: Lock) -> None:
+        bot = (channel.name, channel.bot)
+        delivery = Delivery(
+            self.database,
+            channel,
+            run=f"{self.run_id}:{secrets.token_hex(4)}",
+            now=self.now,
+            word=worded,
+            pace=self.settings.pace,
+            may_send=mine.held,
+        )
+        await self.database.write(lambda db: claims.take_over(db, delivery.id, bot, self.now()))
+        self.deliveries[bot] = delivery
+        log.info("delivery.leads", channel=channel.name)
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(delivery.wake)
+
+        sending = asyncio.create_task(delivery.run())
+        try:
+            while not sending.done():
+                watching = asyncio.ensure_future(asyncio.to_thread(mine.watch, wake))
+                both: set[asyncio.Future[Any]] = {sending, watching}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                if not sending.done() and not watching.result():
+                    log.warning("delivery.lost_the_lead", channel=channel.name)
+                    return
+            sending.result()
+        finally:
+            self.deliveries.pop(bot, None)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    # ------------------------------------------------------------------ the web app's own pages
+
+    async def healthz(self, request: Request) -> Response:
+        """Whether this process lives."""
+        return PlainTextResponse("ok")
+
+    async def webhook(self, request: Request) -> Response:
+        """Telegram's webhook: 200 once the turn is stored."""
+        telegram = next((each for each in self.channels if isinstance(each, Telegram)), None)
+        if telegram is None or self.hook is None:
+            return Response(status_code=404)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                break
+        secret = request.headers.get("x-telegram-bot-api-secret-token", "")
+        return Response(status_code=await telegram.webhook(bytes(body), secret, self.inbox.receive))

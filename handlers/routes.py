@@ -1,0 +1,113 @@
+"""The table of contents: which flow takes a command, a tap or words, and who may."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handlers import fill, join, menu, mine, officer, secretary
+from handlers.messages import Message, Said, Sent, Tapped, heard
+from handlers.texts import say
+from handlers.turn import Turn
+from storage import addresses
+
+Handler = Callable[[Turn], list[Message]]
+May = Callable[[Turn], bool]
+
+
+def anyone(turn: Turn) -> bool:
+    """Whoever writes, bound or not."""
+    return True
+
+
+def member(turn: Turn) -> bool:
+    """Whoever is bound to a person of the roster."""
+    return turn.person is not None
+
+
+def leads_a_cell(turn: Turn) -> bool:
+    """A secretary or a deputy."""
+    return turn.person is not None and bool(turn.person.units_as("secretary", "deputy"))
+
+
+def oversees(turn: Turn) -> bool:
+    """An officer, of an organisation or of the committee above."""
+    return turn.person is not None and bool(turn.person.units_as("officer", "admin"))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A part of the conversation: who may enter it, and what it answers."""
+
+    handle: Handler
+    may: May
+
+
+FLOWS = {
+    "join": Flow(join.handle, anyone),
+    "menu": Flow(menu.handle, member),
+    "fill": Flow(fill.handle, member),
+    "mine": Flow(mine.handle, member),
+    "cell": Flow(secretary.handle, leads_a_cell),
+    "committee": Flow(officer.handle, oversees),
+}
+
+COMMANDS = {
+    "start": "menu.open",
+    "menu": "menu.open",
+    "cancel": "menu.open",
+    "help": "menu.help",
+    "tinhhinh": "cell.open",
+}
+
+ASKS_CONSENT = {"fill", "mine"}
+_COMMAND = re.compile(r"/([A-Za-z_]+)(?:\s+(.*))?", re.DOTALL)
+
+
+def route(turn: Turn) -> list[Message]:
+    """What the bot says to this event. Every path ends in a message that shows where the person is."""
+    match turn.event:
+        case Sent("blocked"):
+            addresses.close(turn.db, turn.address.id, "blocked")
+            return []
+        case Sent("unblocked"):
+            addresses.seen(turn.db, turn.address.id, turn.now)
+            return []
+        case Sent("group"):
+            return [Message(say(turn.lang, "problem.private_only"))]
+    if turn.address.closed:
+        addresses.seen(turn.db, turn.address.id, turn.now)
+    turn = commanded(turn)
+    if turn.person is not None and isinstance(turn.event, Said) and flow_of(turn) == "menu":
+        turn = turn.with_event(heard(menu.show(turn), turn.event))
+    flow = FLOWS[flow_of(turn)]
+    if turn.person is None and flow.handle is not join.handle:
+        return join.handle(turn)
+    if not flow.may(turn):
+        return [menu.show(turn).after(say(turn.lang, "problem.not_yours"))]
+    return flow.handle(turn)
+
+
+def commanded(turn: Turn) -> Turn:
+    """A command as the tap it stands for. ``/start`` with a code goes on to the join flow as it is."""
+    if isinstance(turn.event, Said) and (command := _COMMAND.fullmatch(turn.event.text.strip())):
+        name, argument = command[1].lower(), command[2]
+        if name == "start" and (argument or turn.person is None):
+            return turn
+        return turn.with_event(Tapped(COMMANDS.get(name, "menu.unknown")))
+    return turn
+
+
+def flow_of(turn: Turn) -> str:
+    """The name of the flow an event belongs to."""
+    match turn.event:
+        case Tapped(value):
+            name = value.partition(".")[0]
+            name = "fill" if name.isdigit() else name
+        case Said(text) if text.startswith("/start"):
+            return "join"
+        case _:
+            name = turn.address.place.partition("/")[0]
+    name = name if name in FLOWS else "menu"
+    if name in ASKS_CONSENT and turn.person and join.must_consent(turn.db, turn.person.id, turn.cycle):
+        return "join"
+    return name
