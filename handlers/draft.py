@@ -113,8 +113,8 @@ class Filling:
 
     def jump(self, question: Question) -> "Filling":
         """To a question or a field of the header; from the review with the way back to it."""
-        known = any(field.id == question.id for field in self.form.fields)
-        place = f"{HEADER}/{question.id}" if known else question.id
+        of_header = any(field.id == question.id for field in self.form.fields)
+        place = f"{HEADER}/{question.id}" if of_header else question.id
         return self.go(place, back_to_review=self.from_review or self.spot in (REVIEW, CONFIRM))
 
     def restart(self) -> "Filling":

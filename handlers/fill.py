@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
-from handlers import mine, own
+from handlers import mine, notices, own, snooze
+from handlers.cycles import Cycle
 from handlers.draft import CONFIRM, SUBMITTED, Filling
 from handlers.filling import step
-from handlers.messages import Message
+from handlers.messages import Event, Message, Tapped, heard
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses, assessments, outbox
@@ -30,7 +31,11 @@ def handle(turn: Turn) -> list[Message]:
     if taken in ("early", "closed"):
         opens, closes = (_moment(turn, at) for at in (turn.cycle.opens, turn.cycle.closes))
         return [Message(say(turn.lang, f"fill.{taken}", opens=opens, closes=closes))]
-    after, message = step(own.filling(turn, assessment), turn.event)
+    event = _meant(turn, turn.cycle, assessment)
+    for move in snooze.MOVES:
+        if event == Tapped(f"{assessment.id}.{move}"):
+            return snooze.handle(turn, assessment, move)
+    after, message = step(own.filling(turn, assessment), event)
     if after.place == SUBMITTED:
         return [submit(turn, assessment, after, late=taken == "late")]
     if turn.address.place != PLACE:
@@ -41,6 +46,13 @@ def handle(turn: Turn) -> list[Message]:
         due, closes = (_moment(turn, at) for at in (turn.cycle.due, turn.cycle.closes))
         return [message.after(say(turn.lang, "fill.late", due=due, closes=closes))]
     return [message]
+
+
+def _meant(turn: Turn, cycle: Cycle, assessment: Assessment) -> Event:
+    """What the person meant. A reminder that was sent is still on offer: *Tối nay*, typed, answers no question."""
+    if assessment.reminded_at is None:
+        return turn.event
+    return heard(Message("", moves=notices.moves(turn.lang, cycle, assessment.id, turn.now, why=True)), turn.event)
 
 
 def submit(turn: Turn, assessment: Assessment, after: Filling, *, late: bool) -> Message:

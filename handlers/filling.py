@@ -22,6 +22,7 @@ _NO_ANSWERS = {  # moves: typed where they are not on offer, they are no answer 
     "review.submit": "fill.to_submit",
 }
 _NOT_WORDS = {"edited": "fill.edited", "voice": "fill.voice", "photo": "fill.photo", "sticker": "fill.sticker"}
+_MOVE = 40  # characters: no move has a label as long
 _ACK = 120  # characters of an answer that is repeated
 
 
@@ -111,17 +112,15 @@ def _submitted(here: Filling, revision: str) -> tuple[Filling, Message]:
 
 def _chosen(here: Filling, question: Question, option: str) -> tuple[Filling, Message]:
     """An option was tapped. The button of another question changes that question, if it still applies."""
-    number = here.number(question)
-    if not number or option not in {known.id for known in options(question, here.lang)}:
+    if not here.number(question) or option not in {known.id for known in options(question, here.lang)}:
         return _shown(here)
     if question.kind == "choices":
         chosen = set(filter(None, here.answers.get(question.id, "").split(","))) ^ {option}
         after = here.wrote(question, ",".join(known.id for known in question.options if known.id in chosen))
         return _shown(after, "" if after.question == question else _noted(here, after, question), brief=True)
-    if here.question == question:
-        after = here.wrote(question, option)
-        return _shown(after.onward(), _noted(here, after, question))
     after = here.wrote(question, option)
+    if here.question == question:
+        return _shown(after.onward(), _noted(here, after, question))
     return _shown(after, _noted(here, after, question) if after.writes else "", brief=True)
 
 
@@ -151,8 +150,9 @@ def _jumped(here: Filling, number: int) -> tuple[Filling, Message]:
 
 
 def _answered(here: Filling, question: Question, text: str) -> tuple[Filling, Message]:
+    words = plain(text) if len(text) < _MOVE else ""
     for move, note in _NO_ANSWERS.items():
-        if plain(text) == plain(say(here.lang, move)):
+        if words == plain(say(here.lang, move)):
             return _shown(here, say(here.lang, note), brief=True)
     if question.kind == "text":
         return _piece(here, question, text)

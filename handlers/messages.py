@@ -7,6 +7,7 @@ from typing import Any
 
 from handlers.words import fold
 
+_LABEL = 200  # characters: no label is longer, and a long answer need not be compared with any
 _MARKS = re.compile(r"[^\w\s/+]+")
 
 
@@ -86,7 +87,7 @@ def heard(offered: Message, event: Event) -> Event:
 
     Other words stay words. A number stands for a choice, never for a move.
     """
-    if not isinstance(event, Said):
+    if not isinstance(event, Said) or len(event.text) > _LABEL:
         return event
     words = plain(event.text)
     if not words:

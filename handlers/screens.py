@@ -69,9 +69,9 @@ def _header(filling: Filling) -> Message:
         main = Move(filling.tap("right", filling.spot), say(lang, "fill.right"))
         said = say(lang, "fill.header")
     text = "\n".join([filling.form.title, "", heading, *lines, "", said])
-    return Message(
-        text, moves=(main, _move(filling, "fix"), *([_move(filling, "back")] if filling.from_review else []))
-    )
+    started = any(question.id in filling.answers for question in filling.asked)
+    names = ["fix", "back"] if filling.from_review else ["fix", "review"] if started else ["fix"]
+    return Message(text, moves=(main, *(_move(filling, name) for name in names)))
 
 
 def _which_field(filling: Filling) -> Message:

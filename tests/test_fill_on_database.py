@@ -304,6 +304,18 @@ def test_nobody_is_cut_off_while_typing(an: Member) -> None:
     assert "Sửa và nộp lại" not in [move.label for move in an.message.moves]
 
 
+def test_what_a_reminder_offers_is_typed_as_well_as_tapped(an: Member) -> None:
+    an.presses("fill.open")
+    an.taps("Đúng")
+    an.set(reminded=1, reminded_at=START)
+    an.says("Tối nay")
+    assert an.assessment.snoozed_until == datetime(2026, 11, 24, 12, 30, tzinfo=UTC)  # 19:30 in Vietnam
+    an.presses("1.tomorrow")
+    assert an.assessment.snoozed_until == datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
+    assert an.says("tiếp tục").startswith("Câu 1/13 · A.I")
+    assert "a1_1" not in an.answers
+
+
 def test_before_the_opening_one_is_told_when(an: Member) -> None:
     an.now = CYCLE.opens - timedelta(hours=1)
     assert an.presses("fill.open") == "Kỳ kiểm điểm mở lúc 09:00 23/11/2026. Đến lúc đó bot sẽ báo đồng chí."
