@@ -2,32 +2,32 @@
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Channel, Refused, Stopped, TryLater, Unreachable
+from bot.channels import Channel
 from bot.checkpoints import checkpoint
 from bot.pace import Pace
-from bot.parts import parts
-from handlers.messages import Message, as_text, loads
+from bot.sending import Ended, Gone, Later, Sent, send
 from storage import claims
-from storage import models as m
-from storage.database import Database
+from storage.database import Database, Db
 from storage.outbox import Outgoing
 
 log = structlog.get_logger()
 
-LOOK = 1.0  # seconds between looks for due rows, besides being woken
+LOOK = 1.0  # seconds between looks for due rows, besides being woken; and after a failure of the database
 AT_ONCE = 64  # notices on their way together
-LONGEST_WAIT = 60  # seconds of back-off
+SOON = 0.02  # seconds in which others are likely to be marked as sent as well
 
 
 class Delivery:
-    """Sends for one channel. What it is handed by the inbox is claimed already; everything else it claims itself."""
+    """Sends for one channel. What it is handed by the inbox is claimed already; everything else it claims itself.
+
+    A row that this run has claimed is in its hand until what became of it is stored; while nothing can be stored, it
+    tries again. When it ends before that, the next run takes the claim over.
+    """
 
     def __init__(
         self,
@@ -45,16 +45,18 @@ class Delivery:
         self.pace = Pace(pace)
         self.may_send = may_send  # False once the delivering lock may be lost
         self.stopped: str | None = None
+        self.in_hand: set[str] = set()  # keys; added in the database's thread, before the claim is committed
+        self.lost = False  # a claim may be stored that is not in hand
+        self.behind = False  # replies wait for an earlier one to their chat
         self.sent: list[str] = []  # taken by the platform, not yet marked
-        self.woken = asyncio.Event()
-        self.flushing: asyncio.Task[None] | None = None
+        self.woken, self.ending = asyncio.Event(), asyncio.Event()
         self.under_way: set[asyncio.Task[None]] = set()
         self.notices_under_way = 0
 
     # ------------------------------------------------------------------ what the inbox uses
 
     def send(self, replies: Sequence[Outgoing]) -> None:
-        """Send the replies of one turn, in order; their rows are committed and claimed by this run."""
+        """Send the replies of one turn, in order; their rows are committed, claimed by this run, and in hand."""
         self._start(self._replies(replies))
 
     def take_sent(self) -> list[str]:
@@ -62,10 +64,20 @@ class Delivery:
         keys, self.sent = self.sent, []
         return keys
 
-    def give_back(self, keys: Sequence[str]) -> None:
-        """That transaction was rolled back: they are still to be marked."""
-        self.sent[:0] = keys
-        self._flush_soon()
+    def marked(self, keys: Collection[str]) -> None:
+        """That transaction is committed."""
+        self.in_hand.difference_update(keys)
+        if keys and self.behind:
+            self.wake()
+
+    def failed(self, marks: Sequence[str], claimed: Iterable[str] = ()) -> None:
+        """That transaction failed, or so it seems: these are still to be marked, and these may be claimed or not."""
+        self.sent[:0] = marks
+        for key in claimed:
+            self.in_hand.discard(key)
+            self.lost = True
+        if self.sent or self.lost:
+            self._wake_after(LOOK)
 
     def wake(self) -> None:
         """Something may be due."""
@@ -75,19 +87,25 @@ class Delivery:
 
     async def run(self) -> None:
         """Claim and send what is due until cancelled; then let what is under way end."""
+        loops = asyncio.gather(self._reply_loop(), self._notice_loop())
         try:
-            await asyncio.gather(self._reply_loop(), self._notice_loop())
+            await asyncio.shield(loops)  # not cancelled between a claim and its sending
         finally:
+            self.ending.set()
+            self.wake()
+            await asyncio.gather(loops, return_exceptions=True)
             await self.drain()
 
     async def drain(self) -> None:
         """Let what is under way end, and mark it."""
         while self.under_way:
             await asyncio.gather(*self.under_way, return_exceptions=True)
-        await self._flush()
+        if self.sent:
+            with contextlib.suppress(Exception):
+                await self._claim(lambda db: [])
 
     async def _reply_loop(self) -> None:
-        while True:
+        while not self.ending.is_set():
             self.woken.clear()
             while await self.deliver_replies():
                 pass
@@ -95,53 +113,89 @@ class Delivery:
                 await asyncio.wait_for(self.woken.wait(), LOOK)
 
     async def _notice_loop(self) -> None:
-        while True:
+        while not self.ending.is_set():
             if wait := self.pace.notice_waits():
-                await asyncio.sleep(min(wait, LOOK))
+                await self._pause(min(wait, LOOK))
             elif self.notices_under_way >= AT_ONCE or not await self.deliver_notice():
-                await asyncio.sleep(LOOK if not self.notices_under_way else 0.02)
+                await self._pause(SOON if self.notices_under_way else LOOK)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ending.wait(), seconds)
 
     async def deliver_replies(self) -> bool:
-        """Claim the waiting replies and send them; whether there were any."""
-        if self.stopped or not self.may_send():
+        """Mark what was sent, claim the waiting replies and send them; whether there were any."""
+        if not self._may() and not self.sent:
             return False
-        await self._flush()
-        checkpoint("send.before_claim")
+        lost, self.lost = self.lost, False
+
+        def claimed(db: Db) -> list[Outgoing]:
+            if lost:
+                claims.put_back_lost(db, self.id, self.in_hand, self.now())
+            if not self._may():
+                return []
+            rows, self.behind = claims.claim_replies(db, self.id, self.bot, self.now())
+            return rows
+
         try:
-            rows = await self.database.write(lambda db: claims.claim_replies(db, self.id, self.bot, self.now()))
+            rows = await self._claim(claimed)
         except Exception as error:
+            self.lost = self.lost or lost
             log.warning("delivery.cannot_claim", error=type(error).__name__)
             return False
-        checkpoint("send.claimed")
         for row in rows:
             self._start(self._replies([row]))
         return bool(rows)
 
     async def deliver_notice(self) -> bool:
         """Claim one notice, start sending it, and say whether there was one."""
-        if self.stopped or not self.may_send():
+        if not self._may():
             return False
-        checkpoint("send.before_claim")
+
+        def claimed(db: Db) -> list[Outgoing]:
+            row = claims.claim_notice(db, self.id, self.bot, self.now(), self.word)
+            return [row] if row else []
+
         try:
-            row = await self.database.write(
-                lambda db: claims.claim_notice(db, self.id, self.bot, self.now(), self.word)
-            )
+            rows = await self._claim(claimed)
         except claims.CannotWord as error:
-            why = type(error.__cause__).__name__
-            key = error.key
+            why, key = type(error.__cause__).__name__, error.key
             log.error("delivery.cannot_word", key=key, error=why)
-            await self.database.write(lambda db: claims.refuse(db, key, why))
+            await self._settle(key, lambda db: claims.refuse(db, key, why))
             return True
         except Exception as error:
             log.warning("delivery.cannot_claim", error=type(error).__name__)
             return False
-        if row is None:
-            return False
-        checkpoint("send.claimed")
-        self.pace.notice_starts()
-        self.notices_under_way += 1
-        self._start(self._notice(row))
-        return True
+        for row in rows:
+            self.pace.notice_starts()
+            self.notices_under_way += 1
+            self._start(self._notice(row))
+        return bool(rows)
+
+    def _may(self) -> bool:
+        return not self.stopped and self.may_send()
+
+    async def _claim(self, work: Callable[[Db], list[Outgoing]]) -> list[Outgoing]:
+        """Mark what was sent and claim more in one transaction; what was claimed."""
+        marks, rows = self.take_sent(), list[Outgoing]()
+
+        def job(db: Db) -> None:
+            claims.mark_sent(db, marks, self.id, self.now())
+            rows.extend(work(db))
+            self.in_hand.update(row.key for row in rows)
+
+        checkpoint("send.before_claim")
+        try:
+            await self.database.write(job)
+        except BaseException:
+            self.failed(marks, [row.key for row in rows])
+            raise
+        self.marked(marks)
+        if marks:
+            checkpoint("send.marked")
+        if rows:
+            checkpoint("send.claimed")
+        return rows
 
     # ------------------------------------------------------------------ one message
 
@@ -161,93 +215,58 @@ class Delivery:
             await self.pace.reply()
             if not await self._one(row):
                 for later in rows[number + 1 :]:  # in order: they follow once this one is sent
-                    await self._later(later, timedelta(0), counted=False, parts_sent=0)
+                    await self._put_back(later, Later(timedelta(0), 0))
                 return
 
     async def _one(self, row: Outgoing) -> bool:
         """Send one row and settle what became of it; whether the next one to this chat may follow."""
-        if wait := self.pace.chat_waits(row.chat):
-            await self._later(row, timedelta(seconds=wait), counted=False, parts_sent=row.parts_sent)
-            return False
-        sent = row.parts_sent
-        try:
-            for part in self.written(row)[sent:]:
-                await self.channel.send(row.chat, part, quiet=row.kind not in claims.REPLIES)
-                sent += 1
-            checkpoint("send.accepted")
-        except TryLater as error:
-            return await self._try_later(row, error, sent)
-        except Unreachable as error:
-            why = str(error) or "unreachable"
-            await self.database.write(lambda db: claims.unreachable(db, row.address_id, why))
-            log.info("delivery.unreachable", channel=self.channel.name, address=row.address_id)
-            return True
-        except Stopped as error:
-            self.stopped = str(error)
-            log.error("delivery.stopped", channel=self.channel.name, why=str(error))
-            await self._later(row, timedelta(0), counted=False, parts_sent=sent)
-            return False
-        except Exception as error:
-            why = str(error) if isinstance(error, Refused) else type(error).__name__
-            log.error("delivery.refused", key=row.key, why=why)
-            await self.database.write(lambda db: claims.finish(db, row.key, self.id, m.REFUSED, why))
-            return True
-        self.sent.append(row.key)
-        self._flush_soon()
+
+        def stored(parts: int) -> Awaitable[bool]:
+            return self._store(lambda db: claims.part_sent(db, row.key, self.id, parts))
+
+        match await send(self.channel, self.pace, row, self._may, stored):
+            case Sent():
+                self.sent.append(row.key)
+                if len(self.sent) == 1:
+                    self._wake_after(SOON)  # unless whoever commits before that takes them along
+            case Ended(state, why):
+                log.error(f"delivery.{state}", key=row.key, why=why)
+                await self._settle(row.key, lambda db: claims.finish(db, row.key, self.id, state, why))
+            case Gone(why):
+                log.info("delivery.unreachable", channel=self.channel.name, address=row.address_id)
+                await self._settle(row.key, lambda db: claims.unreachable(db, row.address_id, why))
+            case Later() as later:
+                if later.stop is not None and self.stopped is None:
+                    self.stopped = later.stop
+                    log.error("delivery.stopped", channel=self.channel.name, why=later.stop)
+                await self._put_back(row, later)
+                return False
         return True
 
-    def written(self, row: Outgoing) -> list[Message]:
-        """The row's message in the parts this channel takes; buttons under the last, or written out."""
-        assert row.body is not None
-        message = loads(row.body)
-        if not self.channel.buttons:
-            message = Message(as_text(message), document=message.document)
-        *before, last = parts(message.text, self.channel.max_text)
-        return [*(Message(text) for text in before), replace(message, text=last)]
-
-    async def _try_later(self, row: Outgoing, error: TryLater, sent: int) -> bool:
-        if error.flood:
-            seconds = error.after.total_seconds() if error.after else 1.0
-            if row.kind in claims.REPLIES:
-                self.pace.halt_chat(row.chat, seconds)
-            else:
-                self.pace.halt_notices(seconds)
-        if error.sent is None and row.kind == m.REMINDER:
-            await self.database.write(
-                lambda db: claims.finish(db, row.key, self.id, m.UNSURE, "the platform did not say whether it took it")
-            )
-            return True
-        wait = error.after or timedelta(seconds=min(LONGEST_WAIT, 2**row.attempts) * random.uniform(0.5, 1.0))  # noqa: S311
-        await self._later(row, wait, counted=error.sent is None or not error.flood, parts_sent=sent)
-        return False
-
-    async def _later(self, row: Outgoing, wait: timedelta, *, counted: bool, parts_sent: int) -> None:
-        due = self.now() + wait
-        await self.database.write(
-            lambda db: claims.put_back(db, row.key, self.id, due, counted=counted, parts_sent=parts_sent)
+    async def _put_back(self, row: Outgoing, later: Later) -> None:
+        due = self.now() + later.wait
+        await self._settle(
+            row.key,
+            lambda db: claims.put_back(db, row.key, self.id, due, counted=later.counted, parts_sent=later.parts_sent),
         )
-        asyncio.get_running_loop().call_later(wait.total_seconds(), self.wake)
+        self._wake_after(later.wait.total_seconds())
 
-    # ------------------------------------------------------------------ marking
+    async def _settle(self, key: str, work: Callable[[Db], None]) -> None:
+        """Store what became of a row that was not sent."""
+        if await self._store(work):
+            self.in_hand.discard(key)
 
-    def _flush_soon(self) -> None:
-        if self.flushing is None or self.flushing.done():
-            self.flushing = asyncio.get_running_loop().create_task(self._flush_after())
+    async def _store(self, work: Callable[[Db], None]) -> bool:
+        """Store something about a row in hand, however long that takes; False where this run ends before."""
+        while True:
+            try:
+                await self.database.write(work)
+                return True
+            except Exception as error:
+                log.warning("delivery.cannot_store", error=type(error).__name__)
+                if self.ending.is_set():
+                    return False
+                await self._pause(LOOK)
 
-    async def _flush_after(self) -> None:
-        await asyncio.sleep(0.02)  # whoever commits next takes them along
-        await self._flush()
-
-    async def _flush(self) -> None:
-        keys = self.take_sent()
-        if not keys:
-            return
-        try:
-            await self.database.write(lambda db: claims.mark_sent(db, keys, self.id, self.now()))
-        except Exception as error:
-            log.warning("delivery.cannot_mark", error=type(error).__name__)
-            self.sent[:0] = keys
-            asyncio.get_running_loop().call_later(LOOK, self._flush_soon)
-            return
-        checkpoint("send.marked")
-        self.wake()
+    def _wake_after(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.wake)

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 import structlog
 
@@ -18,7 +20,7 @@ from handlers.turn import Turn, current_cycle
 from storage import addresses, claims, incoming, outbox, people
 from storage import models as m
 from storage.addresses import Address
-from storage.database import PARALLEL, Database, Db, cannot_store, may_be_tried_again
+from storage.database import PARALLEL, Database, Db, NotStored, cannot_store, may_be_tried_again
 from storage.outbox import Outgoing
 
 log = structlog.get_logger()
@@ -164,29 +166,34 @@ class Inbox:
             alone = list(group)
         for each in alone:
             try:
-                await self._together([each], wait=True)
+                if await self._together([each], wait=True):
+                    raise NotStored("its chat is being bound to somebody else")
             except Exception as error:
                 await self._alone(each, error)
 
     async def _together(self, group: Sequence[Waiting], *, wait: bool) -> list[Waiting]:
         """Run a group in one transaction; returns those that must be run alone."""
-        now = self.now()
         delivering = dict(self.deliveries)
         marks = {delivery: delivery.take_sent() for delivery in delivering.values()}
         try:
             for attempt in range(3):
+                ran = Ran([], [], set())
                 try:
-                    ran = await self.database.write(lambda db: self._turns(db, group, now, marks, delivering, wait))
+                    turns = partial(self._turns, group=group, ran=ran, marks=marks, delivering=delivering, wait=wait)
+                    await self.database.write(turns)
                     break
                 except Exception as error:
                     if attempt == 2 or not may_be_tried_again(error):
                         raise
         except BaseException:
-            for delivery, keys in marks.items():
-                if keys:
-                    delivery.give_back(keys)
+            for bot, delivery in delivering.items():
+                delivery.failed(
+                    marks[delivery], [row.key for row in chain(*ran.replies) if (row.channel, row.bot) == bot]
+                )
             raise
         checkpoint("turn.committed")
+        for delivery, keys in marks.items():
+            delivery.marked(keys)
         for replies in ran.replies:
             delivering[replies[0].channel, replies[0].bot].send(replies)
         for bot in ran.queued & delivering.keys():
@@ -204,19 +211,20 @@ class Inbox:
         self,
         db: Db,
         group: Sequence[Waiting],
-        now: datetime,
+        ran: Ran,
         marks: Mapping[Delivery, list[str]],
         delivering: Mapping[Bot, Delivery],
         wait: bool,
-    ) -> Ran:
+    ) -> None:
+        now = self.now()
         for delivery, keys in marks.items():
             claims.mark_sent(db, keys, delivery.id, now)
-        ran = Ran([], [], set())
+        at = addresses.together(db, [each.chat for each in group], now, wait=wait)
+        # Asked under the locks: another process may have had the same update in hand until now.
         known = incoming.known(db, [each.incoming.key for each in group])
         new = [each for each in group if each.incoming.key not in known]
         if not new:
-            return ran
-        at = addresses.together(db, [each.chat for each in new], now, wait=wait)
+            return
         who = people.by_ids(db, {a.person_id for a in at.values() if a.person_id})
         unanswered = claims.with_open_replies(db, [a.id for a in at.values()])
         cycle = current_cycle(db)
@@ -243,7 +251,6 @@ class Inbox:
         outbox.put_all(db, rows, now)
         incoming.add(db, done, now)
         checkpoint("turn.before_commit")
-        return ran
 
     def _put(
         self,
@@ -279,7 +286,8 @@ class Inbox:
                     "seq": None if seq is None else seq + number,
                 }
             )
-            if state == m.CLAIMED:
+            if delivery and state == m.CLAIMED:
+                delivery.in_hand.add(key)
                 replies.append(
                     Outgoing(
                         0, key, m.REPLY, address.id, address.channel, address.bot, address.chat,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 WINDOW = 1.0  # seconds
 
@@ -15,14 +16,20 @@ class Pace:
     are never held back: each answers somebody's own message, and a 429 halts that chat alone.
     """
 
-    def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.per_second, self.monotonic, self.sleep = per_second, monotonic, sleep
         self.most = max(1, int(per_second * WINDOW + 1e-9) + 1)
         self.starts: deque[tuple[float, bool]] = deque()  # when, and whether it was a notice
         self.notices = 0  # in ``starts``
         self.replies_waiting = 0
         # After a restart nobody knows what went out a moment ago.
-        self.next_notice = time.monotonic() + WINDOW
+        self.next_notice = monotonic() + WINDOW
         self.chats: dict[str, float] = {}  # halted until
 
     def _forget(self, now: float) -> None:
@@ -35,29 +42,29 @@ class Pace:
 
     def halt_chat(self, chat: str, seconds: float) -> None:
         """The platform asked this chat to wait."""
-        self.chats[chat] = time.monotonic() + seconds
+        self.chats[chat] = self.monotonic() + seconds
 
     def halt_notices(self, seconds: float) -> None:
         """The platform asked the bot to wait: no notice until then. Replies are still tried."""
-        self.next_notice = max(self.next_notice, time.monotonic() + seconds)
+        self.next_notice = max(self.next_notice, self.monotonic() + seconds)
 
     def chat_waits(self, chat: str) -> float:
         """For how many seconds this chat is halted; 0: it is not."""
-        left = self.chats.get(chat, 0.0) - time.monotonic()
+        left = self.chats.get(chat, 0.0) - self.monotonic()
         if left <= 0:
             self.chats.pop(chat, None)
             return 0.0
         return left
 
     async def reply(self) -> None:
-        """Wait until a reply may start."""
-        now = time.monotonic()
+        """Wait until a reply, or a further part of a long message, may start."""
+        now = self.monotonic()
         self._forget(now)
         self.replies_waiting += 1
         try:
             while self.notices and len(self.starts) >= self.most:
-                await asyncio.sleep(max(0.001, self.starts[0][0] + WINDOW - now))
-                now = time.monotonic()
+                await self.sleep(max(0.001, self.starts[0][0] + WINDOW - now))
+                now = self.monotonic()
                 self._forget(now)
         finally:
             self.replies_waiting -= 1
@@ -65,7 +72,7 @@ class Pace:
 
     def notice_waits(self) -> float:
         """For how many seconds no notice may start; 0: one may, now."""
-        now = time.monotonic()
+        now = self.monotonic()
         self._forget(now)
         if now < self.next_notice:
             return self.next_notice - now
@@ -75,7 +82,7 @@ class Pace:
 
     def notice_starts(self) -> None:
         """A notice starts now."""
-        now = time.monotonic()
+        now = self.monotonic()
         self.next_notice = max(now, self.next_notice + 1 / self.per_second)
         if self.next_notice < now + 0.5 / self.per_second:  # late: catch up by half a step, never in a burst
             self.next_notice = now + 0.5 / self.per_second

@@ -4,14 +4,14 @@ A claim carries the id of this run of the process. Whoever holds the delivering 
 once. Every statement repeats the claim in its condition, so that a late finisher changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
 from storage.sealing import seal
 
@@ -68,7 +68,7 @@ def finish(db: Db, key: str, run: str, state: str, why: str) -> None:
 
 
 def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, parts_sent: int) -> None:
-    """Try again at *due_at*. *counted*: the attempt may have reached the platform. Parts sent are not sent again."""
+    """Try again at *due_at*. *counted*: the next failure waits longer. Parts that were sent are not sent again."""
     db.execute(
         sa.update(m.Outgoing)
         .where(*_mine(key, run))
@@ -80,6 +80,11 @@ def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, par
             attempts=m.Outgoing.attempts + (1 if counted else 0),
         )
     )
+
+
+def part_sent(db: Db, key: str, run: str, parts: int) -> None:
+    """So many parts of a long message have been sent; the others follow."""
+    db.execute(sa.update(m.Outgoing).where(*_mine(key, run)).values(parts_sent=parts))
 
 
 def refuse(db: Db, key: str, why: str) -> None:
@@ -126,6 +131,16 @@ def take_over(db: Db, run: str, bot: tuple[str, str], now: datetime) -> int:
     return unsure.rowcount + again.rowcount
 
 
+def put_back_lost(db: Db, run: str, in_hand: Container[str], now: datetime) -> None:
+    """Put back what is claimed by this run but not in its hand: a commit was reported as failed, and was done."""
+    claimed = sa.select(m.Outgoing.key).where(m.Outgoing.state == m.CLAIMED, m.Outgoing.claimed_by == run)
+    for key in db.scalars(claimed).all():
+        if key not in in_hand:
+            db.execute(
+                sa.update(m.Outgoing).where(*_mine(key, run)).values(state=m.QUEUED, claimed_by=None, due_at=now)
+            )
+
+
 def _due(bot: tuple[str, str], now: datetime, waiting: str) -> Any:
     return (
         sa.select(*COLUMNS)
@@ -144,16 +159,23 @@ def _claim(db: Db, outgoing: Outgoing, run: str, **values: Any) -> bool:
     return bool(done.rowcount)
 
 
-def claim_replies(db: Db, run: str, bot: tuple[str, str], now: datetime, limit: int = 50) -> list[Outgoing]:
-    """Claim the oldest waiting reply of each address, where no earlier one is on its way."""
+def claim_replies(
+    db: Db, run: str, bot: tuple[str, str], now: datetime, limit: int = 50
+) -> tuple[list[Outgoing], bool]:
+    """Claim the oldest waiting reply of each address, where no earlier one is on its way.
+
+    Returns also whether others are due and were left: behind an earlier one, or for the next claim.
+    """
     older = sa.orm.aliased(m.Outgoing, name="older")
     waits = sa.exists().where(
         older.address_id == m.Outgoing.address_id,
         older.id < m.Outgoing.id,
         sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
     )
-    rows = db.execute(_due(bot, now, m.WAITING_REPLY).where(~waits).limit(limit)).all()
-    return [outgoing for outgoing in (read(db, row) for row in rows) if _claim(db, outgoing, run)]
+    due = _due(bot, now, m.WAITING_REPLY)
+    rows = [read(db, row) for row in db.execute(due.where(~waits).limit(limit)).all()]
+    claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
+    return claimed, db.execute(due.limit(1)).first() is not None
 
 
 def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:
@@ -169,12 +191,11 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
         if outgoing.expires_at is not None and outgoing.expires_at < now:
             _close(db, outgoing, m.EXPIRED)
         elif outgoing.body is not None:
-            _claim(db, outgoing, run)
-            return outgoing
+            if _claim(db, outgoing, run):
+                return outgoing
         elif (body := _worded(db, outgoing, now, word)) is None:
             _close(db, outgoing, m.WITHDRAWN)
-        else:
-            _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}"))
+        elif _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}")):
             return outgoing.with_body(body)
     return None
 
@@ -183,6 +204,8 @@ def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | None
     try:
         return word(db, outgoing, now)
     except Exception as error:
+        if cannot_store(error):
+            raise
         raise CannotWord(outgoing.key) from error
 
 

@@ -2,14 +2,22 @@
 
 import asyncio
 from collections import defaultdict, deque
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.channels import Receive
 from handlers.messages import Message
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The message arrives, and then the call fails so."""
+
+    error: Exception
+
+
 class FakeChannel:
-    """A channel in memory. ``fails[chat]``: what the next sends to that chat raise, in order (None: goes well)."""
+    """A channel in memory. ``fails[chat]``: how the next sends to that chat fail, in order (None: it goes well)."""
 
     def __init__(self, name: str = "fake", bot: str = "1", *, buttons: bool = True, max_text: int = 4096) -> None:
         self.name, self.bot, self.buttons, self.max_text = name, bot, buttons, max_text
@@ -17,7 +25,7 @@ class FakeChannel:
         self.arrived = asyncio.Event()
         self.inbox: dict[str, list[Message]] = defaultdict(list)
         self.order: list[tuple[str, str]] = []
-        self.fails: dict[str, deque[Exception | None]] = defaultdict(deque)
+        self.fails: dict[str, deque[Exception | Taken | None]] = defaultdict(deque)
         self.tries: dict[str, int] = defaultdict(int)
         self.holds: dict[str, asyncio.Event] = {}  # a send to that chat waits for it
 
@@ -36,11 +44,14 @@ class FakeChannel:
         self.tries[chat] += 1
         if chat in self.holds:
             await self.holds[chat].wait()
-        if self.fails[chat] and (error := self.fails[chat].popleft()):
-            raise error
+        how = self.fails[chat].popleft() if self.fails[chat] else None
+        if isinstance(how, Exception):
+            raise how
         self.inbox[chat].append(message)
         self.order.append((chat, message.text))
         self.arrived.set()
+        if how:
+            raise how.error
 
 
 class FakeClock:
