@@ -141,8 +141,7 @@ class Delivery:
             rows = await self._claim(claimed)
         except Exception as error:
             self.lost = self.lost or lost
-            log.warning("delivery.cannot_claim", error=type(error).__name__)
-            return False
+            return await self._cannot_claim(error)
         for row in rows:
             self._start(self._replies([row]))
         return bool(rows)
@@ -158,14 +157,8 @@ class Delivery:
 
         try:
             rows = await self._claim(claimed)
-        except claims.CannotWord as error:
-            why, key = type(error.__cause__).__name__, error.key
-            log.error("delivery.cannot_word", key=key, error=why)
-            await self._settle(key, lambda db: claims.refuse(db, key, why))
-            return True
         except Exception as error:
-            log.warning("delivery.cannot_claim", error=type(error).__name__)
-            return False
+            return await self._cannot_claim(error)
         for row in rows:
             self.pace.notice_starts()
             self.notices_under_way += 1
@@ -174,6 +167,15 @@ class Delivery:
 
     def _may(self) -> bool:
         return not self.stopped and self.may_send()
+
+    async def _cannot_claim(self, error: Exception) -> bool:
+        """Take the row that cannot be worded out of the way of the others; whether it was that."""
+        if not isinstance(error, claims.CannotWord):
+            log.warning("delivery.cannot_claim", error=type(error).__name__)
+            return False
+        key, why = error.key, type(error.__cause__).__name__
+        log.error("delivery.cannot_word", key=key, error=why)
+        return await self._store(lambda db: claims.refuse(db, key, why))
 
     async def _claim(self, work: Callable[[Db], list[Outgoing]]) -> list[Outgoing]:
         """Mark what was sent and claim more in one transaction; what was claimed."""

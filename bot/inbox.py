@@ -106,14 +106,16 @@ class Inbox:
         def again(db: Db) -> bool:
             if not incoming.forget(db, kept.key):
                 return False
-            if self._turns(db, [each], self.now(), {}, {}, wait=True).alone:
+            ran = Ran([], [], set())
+            self._turns(db, [each], ran, {}, {}, wait=True)
+            if ran.alone:
                 raise RuntimeError("the chat became somebody else's just now")
             return True
 
-        ran = await self.database.write(again)
+        replayed = await self.database.write(again)
         for delivery in self.deliveries.values():
             delivery.wake()
-        return ran
+        return replayed
 
     async def drain(self) -> None:
         """Wait until nothing is in hand."""

@@ -83,7 +83,5 @@ class Pace:
     def notice_starts(self) -> None:
         """A notice starts now."""
         now = self.monotonic()
-        self.next_notice = max(now, self.next_notice + 1 / self.per_second)
-        if self.next_notice < now + 0.5 / self.per_second:  # late: catch up by half a step, never in a burst
-            self.next_notice = now + 0.5 / self.per_second
+        self.next_notice = max(now, self.next_notice + 1 / self.per_second)  # late: one may follow at once, no more
         self._start(now, notice=True)

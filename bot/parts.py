@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+JOINER = "\u200d"
+STAYS = f"{JOINER}\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # with the sign before it
 SEAMS = (re.compile(r"\n\n+"), re.compile(r"\n"), re.compile(r"\s"))
 
 
@@ -12,13 +14,13 @@ def length(text: str) -> int:
 
 
 def parts(text: str, longest: int) -> list[str]:
-    """*text* in pieces of at most *longest* UTF-16 units; joined by what was cut out they are the text again."""
+    """*text* in pieces of at most *longest* UTF-16 units; joined by the white space cut out they are the text again."""
     found = []
     while length(text) > longest:
         at, skip = _cut(text, longest)
         found.append(text[:at])
         text = text[at + skip :]
-    return [*found, text] if text or not found else found
+    return [part for part in (*found, text) if part.strip()] or [text]  # no platform takes a blank message
 
 
 def _cut(text: str, longest: int) -> tuple[int, int]:
@@ -31,6 +33,6 @@ def _cut(text: str, longest: int) -> tuple[int, int]:
             pass
         if last is not None:
             return last.start(), len(last[0])
-    while end > 1 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):
+    while end > 1 and (unicodedata.combining(text[end]) or text[end] in STAYS or text[end - 1] == JOINER):
         end -= 1  # never between a letter and its mark
     return end, 0

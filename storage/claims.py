@@ -21,7 +21,7 @@ Word = Callable[[Db, Outgoing, datetime], str | None]
 
 
 class CannotWord(Exception):
-    """Wording this row raised: nothing is claimed, and the row must be taken out of the way."""
+    """Wording or opening this row raised: nothing is claimed, and the row must be taken out of the way."""
 
     def __init__(self, key: str) -> None:
         super().__init__("cannot word")
@@ -88,7 +88,7 @@ def part_sent(db: Db, key: str, run: str, parts: int) -> None:
 
 
 def refuse(db: Db, key: str, why: str) -> None:
-    """Take a queued row out of the way: wording it raised."""
+    """Take a queued row out of the way: wording or opening it raised."""
     db.execute(
         sa.update(m.Outgoing)
         .where(m.Outgoing.key == key, m.Outgoing.state == m.QUEUED)
@@ -100,16 +100,19 @@ def unreachable(db: Db, address_id: int, why: str) -> None:
     """Close an address. What waits for it goes to the person's other address where there is one, else is withdrawn."""
     person_id = db.execute(sa.select(m.Address.person_id).where(m.Address.id == address_id)).scalar()
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
-    other = db.execute(
-        sa.select(m.Address.id, m.Address.channel + ":" + m.Address.bot)
-        .where(m.Address.person_id == person_id, m.Address.closed.is_(None), m.Address.id != address_id)
-        .order_by(sa.case((m.Address.channel == "web", 1), else_=0), m.Address.last_seen.desc())
-        .limit(1)
-    ).first()
+    other = (
+        person_id
+        and db.execute(
+            sa.select(m.Address.id, m.Address.channel + ":" + m.Address.bot)
+            .where(m.Address.person_id == person_id, m.Address.closed.is_(None), m.Address.id != address_id)
+            .order_by(sa.case((m.Address.channel == "web", 1), else_=0), m.Address.last_seen.desc())
+            .limit(1)
+        ).first()
+    )
     waiting = sa.update(m.Outgoing).where(
         m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
     )
-    if other is not None:
+    if other:
         there = {"address_id": other[0], "sender": other[1]}
         moved = waiting.where(m.Outgoing.kind.not_in(REPLIES))
         db.execute(moved.values(state=m.QUEUED, claimed_by=None, parts_sent=0, **there))
@@ -164,7 +167,7 @@ def claim_replies(
 ) -> tuple[list[Outgoing], bool]:
     """Claim the oldest waiting reply of each address, where no earlier one is on its way.
 
-    Returns also whether others are due and were left: behind an earlier one, or for the next claim.
+    Returns also whether others are due and were left: behind an earlier one, or for the next claim. Raises CannotWord.
     """
     older = sa.orm.aliased(m.Outgoing, name="older")
     waits = sa.exists().where(
@@ -173,7 +176,7 @@ def claim_replies(
         sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
     )
     due = _due(bot, now, m.WAITING_REPLY)
-    rows = [read(db, row) for row in db.execute(due.where(~waits).limit(limit)).all()]
+    rows = [_opened(db, row) for row in db.execute(due.where(~waits).limit(limit)).all()]
     claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
     return claimed, db.execute(due.limit(1)).first() is not None
 
@@ -187,7 +190,7 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
         row = db.execute(_due(bot, now, m.WAITING_NOTICE).limit(1)).first()
         if row is None:
             return None
-        outgoing = read(db, row)
+        outgoing = _opened(db, row)
         if outgoing.expires_at is not None and outgoing.expires_at < now:
             _close(db, outgoing, m.EXPIRED)
         elif outgoing.body is not None:
@@ -198,6 +201,13 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
         elif _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}")):
             return outgoing.with_body(body)
     return None
+
+
+def _opened(db: Db, row: Any) -> Outgoing:
+    try:
+        return read(db, row)
+    except Exception as error:
+        raise CannotWord(row.key) from error
 
 
 def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | None:

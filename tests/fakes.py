@@ -22,7 +22,7 @@ class FakeChannel:
     def __init__(self, name: str = "fake", bot: str = "1", *, buttons: bool = True, max_text: int = 4096) -> None:
         self.name, self.bot, self.buttons, self.max_text = name, bot, buttons, max_text
         self.files = False
-        self.arrived = asyncio.Event()
+        self.arrived, self.called = asyncio.Event(), asyncio.Event()
         self.inbox: dict[str, list[Message]] = defaultdict(list)
         self.order: list[tuple[str, str]] = []
         self.fails: dict[str, deque[Exception | Taken | None]] = defaultdict(deque)
@@ -35,6 +35,12 @@ class FakeChannel:
             self.arrived.clear()
             await self.arrived.wait()
 
+    async def is_called(self, chat: str) -> None:
+        """Wait until something is being sent to a chat."""
+        while not self.tries[chat]:
+            self.called.clear()
+            await self.called.wait()
+
     async def run(self, receive: Receive) -> None:
         """Nothing arrives by itself."""
         await asyncio.Event().wait()
@@ -42,6 +48,7 @@ class FakeChannel:
     async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
         """Take the message, or fail as the script says."""
         self.tries[chat] += 1
+        self.called.set()
         if chat in self.holds:
             await self.holds[chat].wait()
         how = self.fails[chat].popleft() if self.fails[chat] else None
