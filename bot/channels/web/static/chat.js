@@ -4,11 +4,11 @@
   const $ = (id) => document.getElementById(id);
   const words = JSON.parse($("words").textContent);
   const base = location.pathname;
-  const log = $("log"), scroll = $("scroll"), text = $("text"), banner = $("banner"), newer = $("newer");
+  const log = $("log"), scroll = $("scroll"), text = $("text"), banner = $("banner"), below = $("below");
   const touch = matchMedia("(hover: none) and (pointer: coarse)").matches;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const drawn = new Set();
-  let seen = 0, day = "", newest = null, busy = false, over = false, stream = null, asleep = false;
+  let seen = 0, day = "", newest = null, busy = false, over = false, stream = null, asleep = false, still = 0;
 
   // What the browser keeps: the draft and what waits to be sent until it is saved; what was said until the tab is closed.
   const kept = (store, name, otherwise) => {
@@ -83,11 +83,11 @@
     return turn;
   }
   function show(messages) {
-    const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 160;
+    const low = left() < 160;
     const held = document.activeElement;
     const last = messages.map(draw).filter((turn) => turn).pop();
     if (!last) return;
-    if (low) look(last); else newer.hidden = false;
+    if (low) look(last); else under(words.newer);
     if (held && held !== document.body && held.offsetParent === null) last.focus({ preventScroll: true });
   }
   // The end, or the beginning of the last message where it is longer than the screen.
@@ -95,7 +95,13 @@
     const end = scroll.scrollHeight - scroll.clientHeight;
     const top = turn ? Math.min(end, turn.offsetTop - scroll.offsetTop - 12) : end;
     scroll.scrollTo({ top: top, behavior: at_once || calm ? "auto" : "smooth" });
-    newer.hidden = true;
+    under(top < end - 60 ? words.more : "");
+  }
+  // How much of the conversation is below what is seen, and the button that says so.
+  const left = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight;
+  function under(label) {
+    below.hidden = !label;
+    below.textContent = label && label + " ↓";
   }
   function say(text, link) {
     banner.hidden = !text;
@@ -249,13 +255,18 @@
   });
   $("writing").addEventListener("submit", (event) => { event.preventDefault(); submit(); text.focus(); });
   $("menu").onclick = () => send("say", "/menu", words.menu);
-  newer.onclick = () => look(null);
+  below.onclick = () => {
+    const page = scroll.clientHeight * 0.85;
+    if (left() < 3 * page) scroll.scrollBy({ top: page, behavior: calm ? "auto" : "smooth" });
+    else look(null);
+  };
   scroll.addEventListener("scroll", () => {
-    if (scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60) newer.hidden = true;
+    clearTimeout(still);
+    still = setTimeout(() => { if (left() < 60 || below.hidden) under(left() < 60 ? "" : words.more); }, 150);
   });
   if (window.visualViewport) {
     visualViewport.addEventListener("resize", () => {
-      const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 160;
+      const low = left() < 160;
       document.body.style.setProperty("--height", visualViewport.height + "px");
       if (low) look(null, true);
     });
