@@ -2,16 +2,20 @@
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-RUNS = tuple("=+-@\t\r\0＝＋－＠")  # what makes a spreadsheet take words for a formula (ASVS 1.2.10)
+RUNS = re.compile(r"'*[=+\-@\t\r\0＝＋－＠]")  # what makes a spreadsheet take words for a formula (ASVS 1.2.10)
 
 
 def safe_cell(words: str) -> str:
-    """*words* with an apostrophe before them where a spreadsheet would run them."""
-    return f"'{words}" if words.startswith(RUNS) else words
+    """*words* with an apostrophe before them where a spreadsheet would run them.
+
+    Taking one apostrophe away again where RUNS matches gives the words as they were, those with apostrophes too.
+    """
+    return f"'{words}" if RUNS.match(words) else words
 
 
 def write(out: TextIO, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -21,8 +25,8 @@ def write(out: TextIO, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     table.writerows([safe_cell(cell) for cell in row] for row in rows)
 
 
-def private(file: Path) -> TextIO:
+def private(file: Path, encoding: str = "utf-8-sig") -> TextIO:
     """*file* opened anew for writing, for its owner only; with the mark by which Excel knows UTF-8."""
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.fchmod(number, 0o600)  # it may have been there, open to others
-    return os.fdopen(number, "w", encoding="utf-8-sig", newline="")
+    return os.fdopen(number, "w", encoding=encoding, newline="")

@@ -1,0 +1,234 @@
+"""The table of a cycle: one row a person, one column a question, as CSV or XLSX."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.tables import private, safe_cell
+from handlers import cycles as rules
+from handlers import forms
+from handlers.answers import shown
+from handlers.cycles import Cycle
+from handlers.forms import Form, Question
+from handlers.readback import shortened
+from handlers.texts import say
+from storage import audit, cycles, exports
+from storage.database import Database, Db
+from storage.exports import Row
+
+FACTS = ("unit", "code", "name", "form", "state", "submitted_at", "late", "times", "level", "score", "receipt")
+LABEL = 60  # characters of a question in a heading
+XLSX_CELL = 32_767  # UTF-16 units that a cell of a workbook holds
+
+Cell = str | float | date | datetime
+"""What stands in a cell; a datetime is local and has no zone, because spreadsheets know none."""
+
+
+class Table(Protocol):
+    """A file that is written row by row. ``cut``: how many cells were too long for it."""
+
+    cut: int
+
+    def row(self, cells: Sequence[Cell]) -> None:
+        """Write the next row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A question, wherever in the cycle's forms it stands in the same words."""
+
+    id: str  # the question's id; with its form's before it where another form uses the id for something else
+    heading: str
+    question: Question
+    forms: frozenset[int]  # rows of cycle_form
+
+
+def export(database: Database, code: str, out: Path, now: datetime, lang: str, *, plain: bool = False) -> int | None:
+    """Write the table of the cycle *code* to *out* (``.csv``, with a byte order mark unless *plain*, or ``.xlsx``).
+
+    Returns how many people it holds; None where there is no such cycle. *out* is for its owner alone, and is there
+    only once it is complete. The export is on record before anything is read.
+    """
+    with database.transaction() as db:
+        found = next((cycle for cycle in cycles.every(db) if cycle.code == code), None)
+        if found is None:
+            return None
+        audit.record(db, "cycle.exported", now, cycle_id=found.id)
+    part = out.with_name(out.name + ".part")
+    writer = _xlsx if out.suffix.lower() == ".xlsx" else _csv
+    try:
+        with database.transaction(read_only=True) as db, writer(part, plain) as table:
+            count = _written(db, table, found.id, rules.loads(cycles.rules(db, found.id)), lang)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def columns(found: Sequence[tuple[int, Form]]) -> list[Column]:
+    """A column for each question of these forms (row's id, form): in the order of the forms, then of the questions.
+
+    Versions of a form share a column, and so do forms that ask the same in the same words.
+    """
+    wordings: dict[str, set[str]] = defaultdict(set)
+    homes: dict[tuple[str, str], str] = {}
+    for _, form in found:
+        for question in _asked(form):
+            homes.setdefault((form.id, question.id), question.label)
+            wordings[question.id].add(homes[form.id, question.id])
+    made: dict[str, Column] = {}
+    for number, form in found:
+        for question in _asked(form):
+            own = f"{form.id}.{question.id}" if len(wordings[question.id]) > 1 else question.id
+            section = form.section(question.id)
+            heading = f"{section.number} {shortened(question.label, LABEL)}".strip()
+            before = made.get(own)
+            sharing = (before.forms if before else frozenset()) | {number}
+            made[own] = Column(own, before.heading if before else heading, question, sharing)
+    return list(made.values())
+
+
+def _asked(form: Form) -> Iterator[Question]:
+    return (q for section in form.sections if section.filled_by == "member" for q in section.questions)
+
+
+def _written(db: Db, table: Table, cycle_id: int, cycle: Cycle, lang: str) -> int:
+    known = {each.id: forms.loads(each.body) for each in exports.forms(db, cycle_id)}
+    found = columns(list(known.items()))
+    headings = [say(lang, f"export.{name}", zone=cycle.zone.key) for name in FACTS]
+    table.row([*headings, *(column.heading for column in found)])
+    table.row([*FACTS, *(column.id for column in found)])
+    levels = {level.id: level.label for level in cycle.levels}
+    count = 0
+    for count, row in enumerate(exports.rows(db, cycle_id), 1):  # noqa: B007  the last number is the count
+        form = known.get(row.form_id or 0)
+        table.row([*_facts(row, form, cycle, levels, lang), *(_answer(row, form, column) for column in found)])
+    table.row([say(lang, "export.rows", count=count)])
+    if table.cut:
+        table.row([say(lang, "export.cut", count=table.cut)])
+    return count
+
+
+def _facts(row: Row, form: Form | None, cycle: Cycle, levels: dict[str, str], lang: str) -> list[Cell]:
+    state = say(lang, f"export.state_{row.state}")
+    reason = f" ({row.exempt_reason})" if row.exempt_reason else ""
+    who: list[Cell] = ["/".join(row.units), row.code, row.name, form.id if form else "", f"{state}{reason}"]
+    sent = row.submitted
+    if sent is None:
+        return [*who, *[""] * (len(FACTS) - len(who))]
+    return [
+        *who,
+        cycle.local(sent.at).replace(tzinfo=None, microsecond=0),
+        say(lang, "export.yes") if sent.late else "",
+        sent.number,
+        levels.get(sent.level, sent.level) if sent.level else "",
+        "" if sent.score is None else sent.score,
+        sent.receipt,
+    ]
+
+
+def _answer(row: Row, form: Form | None, column: Column) -> Cell:
+    """Words as they were typed; the label of an option; a number, a date."""
+    if row.submitted is None or form is None or row.form_id not in column.forms:
+        return ""
+    question, answers = column.question, row.submitted.answers
+    if question.kind == "sum":
+        total = form.total(question, answers)
+        return "" if total is None else float(total)
+    stored = answers.get(question.id, "")
+    match question.kind:
+        case "number" if stored:
+            return float(stored)
+        case "date" if stored:
+            return date.fromisoformat(stored)
+        case "choice" | "choices" | "yes_no":
+            return shown(form.question(question.id) or question, stored, form.lang)
+        case _:
+            return stored
+
+
+class _Csv:
+    """Words as they are, with an apostrophe before those that a spreadsheet would run."""
+
+    cut = 0
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def row(self, cells: Sequence[Cell]) -> None:
+        self.rows.writerow([safe_cell(cell) if isinstance(cell, str) else _as_text(cell) for cell in cells])
+
+
+def _as_text(cell: float | date | datetime) -> str:
+    match cell:
+        case float():
+            return f"{cell:g}"
+        case datetime():
+            return f"{cell:%Y-%m-%d %H:%M:%S}"
+        case _:
+            return str(cell)
+
+
+@contextmanager
+def _csv(file: Path, plain: bool) -> Iterator[_Csv]:
+    with private(file, "utf-8" if plain else "utf-8-sig") as out:
+        yield _Csv(csv.writer(out))
+
+
+class _Xlsx:
+    """Words are written as words, whatever they begin with: nothing is ever run, and nothing need be put before it."""
+
+    def __init__(self, book: Any, name: str) -> None:
+        self.sheet, self.lines, self.cut = book.add_worksheet(name), 0, 0
+        self.bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        self.day = book.add_format({"num_format": "dd/mm/yyyy"})
+        self.moment = book.add_format({"num_format": "dd/mm/yyyy hh:mm:ss"})
+        self.sheet.freeze_panes(2, 3)
+
+    def row(self, cells: Sequence[Cell]) -> None:
+        for column, cell in enumerate(cells):
+            match cell:
+                case str():
+                    self.words(column, cell)
+                case datetime():
+                    self.sheet.write_datetime(self.lines, column, cell, self.moment)
+                case date():
+                    self.sheet.write_datetime(self.lines, column, cell, self.day)
+                case _:
+                    self.sheet.write_number(self.lines, column, cell)
+        self.lines += 1
+
+    def words(self, column: int, words: str) -> None:
+        if not words:
+            return
+        if len(words.encode("utf-16-le")) // 2 > XLSX_CELL:
+            self.cut += 1
+            words = words.encode("utf-16-le")[: 2 * (XLSX_CELL - 1)].decode("utf-16-le", "ignore") + "…"
+        self.sheet.write_string(self.lines, column, words, self.bold if self.lines == 0 else None)
+
+
+@contextmanager
+def _xlsx(file: Path, _plain: bool) -> Iterator[_Xlsx]:
+    from xlsxwriter import Workbook
+
+    private(file, "utf-8").close()  # for its owner alone from the first byte
+    book = Workbook(
+        str(file),
+        {
+            "constant_memory": True,
+            "tmpdir": str(file.parent),
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        },
+    )
+    try:
+        yield _Xlsx(book, "kiemdiem")
+    finally:
+        book.close()
