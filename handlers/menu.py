@@ -48,5 +48,7 @@ def show(turn: Turn) -> Message:
         choices.append(Choice("cell.open", say(turn.lang, "menu.cell")))
     if turn.person.units_as("officer", "admin"):
         choices.append(Choice("committee.open", say(turn.lang, "menu.committee")))
+    if assessment is not None and assessment.state in (m.IN_PROGRESS, m.RETURNED):
+        choices.append(Choice("mine.open", say(turn.lang, "menu.mine")))
     choices.append(Choice("menu.help", say(turn.lang, "menu.help")))
     return Message("\n\n".join(lines), tuple(choices))

@@ -45,7 +45,7 @@ def _blocks(form: Form, answers: Answers, lang: str) -> Iterator[tuple[set[str],
         questions = [question for question in section.questions if question in applying]
         heading = f"■ {section.number}. {section.heading}" if section.number else f"■ {section.heading}"
         if questions and section.id == form.header:
-            lines = [f"{question.label}: {_answer(form, question, answers, lang)}" for question in questions]
+            lines = [f"{question.label}: {_field(question, answers, lang)}" for question in questions]
             ids = {question.id for question in questions}
             yield from ((ids, piece) for piece in _pieces("\n".join([heading, *lines])))
             continue
@@ -57,6 +57,11 @@ def _blocks(form: Form, answers: Answers, lang: str) -> Iterator[tuple[set[str],
             yield {question.id}, first
             for piece in others:
                 yield {question.id}, f"{say(lang, 'review.goes_on', number=number)}\n{piece}"
+
+
+def _field(question: Question, answers: Answers, lang: str) -> str:
+    empty = "review.missing" if question.required else "fill.empty"
+    return shown(question, answers.get(question.id, ""), lang) or say(lang, empty)
 
 
 def _answer(form: Form, question: Question, answers: Answers, lang: str) -> str:

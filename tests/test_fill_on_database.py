@@ -318,7 +318,7 @@ def test_what_a_reminder_offers_is_typed_as_well_as_tapped(an: Member) -> None:
 
 def test_before_the_opening_one_is_told_when(an: Member) -> None:
     an.now = CYCLE.opens - timedelta(hours=1)
-    assert an.presses("fill.open") == "Kỳ kiểm điểm mở lúc 09:00 23/11/2026. Đến lúc đó bot sẽ báo đồng chí."
+    assert an.presses("fill.open") == "Kỳ kiểm điểm mở lúc 09:00 23/11/2026. Đến lúc đó tôi sẽ nhắn đồng chí."
 
 
 def test_discarding_a_draft_is_confirmed_and_deletes_nothing(an: Member) -> None:
@@ -406,7 +406,7 @@ def test_without_a_cycle_or_a_row_one_is_told_so(an: Member) -> None:
         "Đồng chí chưa có tên trong kỳ kiểm điểm này. Đề nghị đồng chí hỏi bí thư chi bộ."
     )
     an.cycle = None
-    assert an.presses("mine.open") == ("Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, bot sẽ báo đồng chí.")
+    assert an.presses("mine.open") == ("Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, tôi sẽ nhắn đồng chí.")
 
 
 def test_a_turn_that_fails_leaves_nothing_behind(an: Member) -> None:

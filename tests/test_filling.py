@@ -333,11 +333,11 @@ def test_an_older_confirmation_shows_the_review_again() -> None:
 @pytest.mark.parametrize(
     ("what", "begins"),
     [
-        ("photo", "Bot chưa đọc được ảnh."),
-        ("voice", "Bot chưa nghe được lời nói."),
+        ("photo", "Tôi chưa đọc được ảnh."),
+        ("voice", "Tôi chưa nghe được lời nói."),
         ("sticker", "Cảm ơn đồng chí."),
         ("edited", "Sửa tin cũ không làm đổi câu đã ghi."),
-        ("file", "Bot chỉ đọc được chữ."),
+        ("file", "Tôi chỉ đọc được chữ."),
     ],
 )
 def test_what_is_not_words_is_answered_kindly_with_where_one_is(what: str, begins: str) -> None:
