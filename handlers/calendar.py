@@ -19,8 +19,8 @@ def local_day(cycle: Cycle, at: datetime) -> date:
 
 
 def is_working_day(cycle: Cycle, day: date) -> bool:
-    """Whether people work that day: Monday to Friday but the days off, and the days worked in exchange."""
-    return day in cycle.days_on or (day.weekday() < 5 and day not in cycle.days_off)
+    """Whether people work that day: the weekdays of the season but the days off, and the days worked in exchange."""
+    return day in cycle.days_on or (day.weekday() in cycle.week and day not in cycle.days_off)
 
 
 def working_day(cycle: Cycle, day: date) -> date:

@@ -145,6 +145,7 @@ def _cycle(page: _Page, whole: dict[str, Any], zone: ZoneInfo, public_days: Publ
         ),
         days_off=off,
         days_on=on,
+        week=_week(page, days),
         digest_at=page.take(digests, "digests.", "cells", time, _DEFAULT["digest_at"]),
         officer_digest_at=page.take(digests, "digests.", "officers", time, _DEFAULT["officer_digest_at"]),
         quiet_from=page.take(days, "calendar.", "quiet_from", time, _DEFAULT["quiet_from"]),
@@ -176,6 +177,18 @@ def _days(page: _Page, table: dict[str, Any], years: range, public_days: PublicD
         page.wrong("calendar.holidays", "unknown_country", country=country)
         return off, on
     return (public[0] - on) | off, (public[1] - off) | on
+
+
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _week(page: _Page, table: dict[str, Any]) -> frozenset[int]:
+    if "working_days" not in table:
+        return cast(frozenset[int], _DEFAULT["week"])
+    named = page.list_of(table, "calendar.", "working_days", str)
+    if not named or any(name not in _WEEK for name in named):
+        page.wrong("calendar.working_days", "unknown_weekday", known=", ".join(_WEEK))
+    return frozenset(_WEEK.index(name) for name in named if name in _WEEK) or frozenset({0})
 
 
 def _slot(page: _Page, table: dict[str, Any], number: int) -> Slot:

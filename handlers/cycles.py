@@ -52,8 +52,9 @@ class Cycle:
     levels: tuple[Level, ...]
     forms: tuple[tuple[str, str], ...]  # roster value, form id
     slots: tuple[Slot, ...]
-    days_off: frozenset[date]  # public holidays and additions; Saturdays and Sundays besides
-    days_on: frozenset[date]  # worked although a weekend (swap days)
+    days_off: frozenset[date]  # public holidays and additions, besides the days outside ``week``
+    days_on: frozenset[date]  # worked although outside ``week`` (swap days)
+    week: frozenset[int] = frozenset(range(5))  # the weekdays worked, Monday is 0
     digest_at: time = time(17, 0)
     officer_digest_at: time = time(8, 0)
     quiet_from: time = time(20, 30)
@@ -136,6 +137,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "slots": lambda value: tuple(Slot(each["days"], time.fromisoformat(each["at"])) for each in value),
     "days_off": _days,
     "days_on": _days,
+    "week": frozenset,
     "digest_at": time.fromisoformat,
     "officer_digest_at": time.fromisoformat,
     "quiet_from": time.fromisoformat,

@@ -144,7 +144,7 @@ def _action(lang: str, numbers: Mapping[str, int]) -> str:
 
 
 def _moves(lang: str, unit_id: int, numbers: Mapping[str, int]) -> tuple[Move, ...]:
-    if numbers["not_started"] or numbers["in_progress"]:
+    if numbers["not_started"] or numbers["in_progress"] or numbers["web_only"]:
         return (Move(f"cell.nudge={unit_id}", say(lang, "secretary.nudge")),)
     return ()
 

@@ -20,6 +20,7 @@ class Plan:
 
     at: datetime
     now: list[Member]
+    passive: list[Member]  # among ``now``: they see it when they open the web page
     cooling: list[Member]
     call: list[Member]
 
@@ -30,13 +31,14 @@ def plan(cycle: Cycle, members: Sequence[Member], now: datetime) -> Plan:
     The limit of automatic reminders does not bind the secretary; the gap between two reminders does.
     """
     at = out_of_quiet(cycle, now)
-    reachable = [each for each in members if group(each) in ("not_started", "in_progress")]
+    reachable = [each for each in members if group(each) in ("not_started", "in_progress", "web_only")]
     cooling = [each for each in reachable if each.reminded_at and at < each.reminded_at + cycle.minimum_gap]
     return Plan(
         at,
         [each for each in reachable if each not in cooling],
+        [each for each in reachable if each not in cooling and not each.ringing],
         cooling,
-        [each for each in members if group(each) in ("web_only", "unreachable", "unlinked")],
+        [each for each in members if group(each) in ("unreachable", "unlinked")],
     )
 
 

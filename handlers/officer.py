@@ -3,43 +3,46 @@
 from handlers import digests
 from handlers.cycles import Cycle
 from handlers.digests import total
-from handlers.messages import Choice, Message, Move, Tapped
+from handlers.messages import Choice, Message, Move, Said, Tapped, heard
 from handlers.progress import below, standings, tallies
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import progress, units
+from handlers.words import an_id
+from storage import addresses, progress, units
 from storage.people import Person
+
+PLACE = "committee"
 
 
 def handle(turn: Turn) -> list[Message]:
-    """``committee.show[=unit[/page]]`` and ``committee.unit=unit``; whatever else shows the whole again."""
-    _, _, what = turn.event.value.partition("=") if isinstance(turn.event, Tapped) else ("", "", "")
-    unit, _, page = what.partition("/")
-    return _shown(turn, unit, int(page) if page.isascii() and page.isdigit() else 0)
+    """``committee.show[=unit[/page]]`` and ``committee.unit=unit``; whatever else shows the same again."""
+    event, here = turn.event, turn.address.place.removeprefix(f"{PLACE}/")
+    if isinstance(event, Said) and turn.address.place.startswith(PLACE):
+        event = heard(_at(turn, here), event)
+    return [_at(turn, event.value.partition("=")[2] if isinstance(event, Tapped) else here)]
 
 
 def show(turn: Turn) -> list[Message]:
     """The roll-up of the person's unit; which one, where they look after several."""
-    return _shown(turn, "", 0)
+    return [_at(turn, "")]
 
 
-def _shown(turn: Turn, tapped: str, page: int) -> list[Message]:
+def _at(turn: Turn, where: str) -> Message:
+    """What is shown of a unit: ``3`` or, its second page, ``3/1``. The next words are said there."""
+    unit, page = (an_id(part) for part in (*where.split("/"), "")[:2])
+    addresses.go(turn.db, turn.address.id, f"{PLACE}/{unit or ''}/{page or 0}")
     mine = tuple(dict.fromkeys(turn.person.units_as(*progress.OFFICERS))) if turn.person else ()
     if turn.person is None or not mine:
-        return [Message(say(turn.lang, "officer.no_unit"))]
+        return Message(say(turn.lang, "officer.no_unit"))
     if turn.cycle is None:
-        return [Message(say(turn.lang, "secretary.no_cycle"))]
-    if (
-        tapped.isascii()
-        and tapped.isdigit()
-        and (found := _unit(turn, turn.person, turn.cycle, int(tapped), mine, page))
-    ):
-        return [found]
+        return Message(say(turn.lang, "secretary.no_cycle"))
+    if unit is not None and (found := _unit(turn, turn.person, turn.cycle, unit, mine, page or 0)):
+        return found
     if len(mine) > 1:
-        return [which(turn, mine)]
-    whole = _unit(turn, turn.person, turn.cycle, mine[0], mine, page)
+        return which(turn, mine)
+    whole = _unit(turn, turn.person, turn.cycle, mine[0], mine, page or 0)
     assert whole is not None
-    return [whole]
+    return whole
 
 
 def which(turn: Turn, mine: tuple[int, ...]) -> Message:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from handlers import fill, join, menu, mine, officer, secretary
+from handlers import fill, join, menu, mine, offered, officer, secretary
 from handlers.messages import Message, Said, Sent, Tapped, heard
 from handlers.texts import say
 from handlers.turn import Turn
@@ -76,7 +76,7 @@ def route(turn: Turn) -> list[Message]:
             return [Message(say(turn.lang, "problem.private_only"))]
     if turn.address.closed:
         addresses.seen(turn.db, turn.address.id, turn.now)
-    turn = commanded(turn)
+    turn = offered.typed(commanded(turn))
     if turn.person is not None and isinstance(turn.event, Said) and flow_of(turn) == "menu":
         turn = turn.with_event(heard(menu.show(turn), turn.event))
     flow = FLOWS[flow_of(turn)]

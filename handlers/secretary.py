@@ -5,45 +5,56 @@ from datetime import datetime
 
 from handlers import digests, nudges
 from handlers.cycles import Cycle
-from handlers.messages import Choice, Message, Move, Tapped
+from handlers.messages import Choice, Message, Move, Said, Tapped, heard
 from handlers.notices import when
 from handlers.progress import standings
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import notes, outbox, progress, units
+from handlers.words import an_id
+from storage import addresses, notes, outbox, progress, units
 from storage.progress import Member
+
+PLACE = "cell"
 
 
 def handle(turn: Turn) -> list[Message]:
     """``cell.show[=unit]``, ``cell.nudge=unit``, ``cell.nudge_yes=unit``; whatever else shows the cell again."""
-    move, _, unit = turn.event.value.partition("=") if isinstance(turn.event, Tapped) else ("", "", "")
-    match move:
-        case "cell.nudge":
-            return _with_cell(turn, unit, nudge)
-        case "cell.nudge_yes":
-            return _with_cell(turn, unit, nudged)
-        case _:
-            return _with_cell(turn, unit, overview)
+    _, _, here = turn.address.place.partition("/")
+    event = turn.event
+    if isinstance(event, Said) and turn.address.place.startswith(PLACE):
+        event = heard(_at(turn, here), event)
+    view, _, unit = (event.value.removeprefix("cell.") if isinstance(event, Tapped) else here).partition("=")
+    if view == "nudge_yes":
+        addresses.go(turn.db, turn.address.id, f"{PLACE}/show")
+        return [_with_cell(turn, an_id(unit), nudged)]
+    return [_at(turn, f"{view}={unit}")]
 
 
 def show(turn: Turn) -> list[Message]:
     """How far the person's cell is; which one, where they look after several."""
-    return _with_cell(turn, "", overview)
+    return [_at(turn, "show")]
 
 
-def _with_cell(turn: Turn, tapped: str, view: "View") -> list[Message]:
+def _at(turn: Turn, where: str) -> Message:
+    """What is shown at a place of this flow: ``show=3`` or ``nudge=3``. The next words are said there."""
+    view, unit = ("nudge" if where.startswith("nudge=") else "show"), an_id(where.partition("=")[2])
+    addresses.go(turn.db, turn.address.id, f"{PLACE}/{view}={unit or ''}")
+    return _with_cell(turn, unit, nudge if view == "nudge" else overview)
+
+
+def _with_cell(turn: Turn, tapped: int | None, view: "View") -> Message:
     """Run *view* on the cell that was tapped, if it is one of the person's own, else on the only one they have."""
-    mine = turn.person.units_as(*progress.SECRETARIES) if turn.person else ()
+    mine = tuple(dict.fromkeys(turn.person.units_as(*progress.SECRETARIES))) if turn.person else ()
     if turn.person is None or not mine:
-        return [Message(say(turn.lang, "secretary.no_cell"))]
+        return Message(say(turn.lang, "secretary.no_cell"))
     if turn.cycle is None:
-        return [Message(say(turn.lang, "secretary.no_cycle"))]
-    chosen = next((unit for unit in mine if str(unit) == tapped), mine[0] if len(set(mine)) == 1 else None)
+        return Message(say(turn.lang, "secretary.no_cycle"))
+    chosen = next((unit for unit in mine if unit == tapped), mine[0] if len(mine) == 1 else None)
     if chosen is None:
-        return [which(turn, tuple(dict.fromkeys(mine)))]
+        return which(turn, mine)
     members = progress.members(turn.db, turn.person, chosen, turn.cycle.id)
     assert members is not None
-    return [view(turn, turn.cycle, chosen, members)]
+    return view(turn, turn.cycle, chosen, members)
 
 
 def which(turn: Turn, mine: tuple[int, ...]) -> Message:
@@ -70,13 +81,15 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
     if plan.now:
         names = "\n".join(f"• {_history(turn, cycle, each)}" for each in plan.now)
         lines.append(
-            say(turn.lang, "secretary.confirm", number=len(plan.now), at=_at(turn, cycle, plan.at), names=names)
+            say(turn.lang, "secretary.confirm", number=len(plan.now), at=_from(turn, cycle, plan.at), names=names)
         )
     else:
         lines.append(say(turn.lang, "secretary.nobody"))
     if plan.cooling:
         hours = f"{cycle.minimum_gap.total_seconds() / 3600:g}"
         lines.append(say(turn.lang, "secretary.cooling", hours=hours, names=_names(plan.cooling)))
+    if plan.passive:
+        lines.append(say(turn.lang, "secretary.passive", names=_names(plan.passive)))
     if plan.call:
         lines.append(say(turn.lang, "secretary.call", names=_names(plan.call)))
     send = (Move(f"cell.nudge_yes={unit}", say(turn.lang, "secretary.send")),) if plan.now else ()
@@ -88,10 +101,10 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
     plan = nudges.plan(cycle, members, turn.now)
-    outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan), turn.now)
-    name = "nudged" if plan.at <= turn.now else "nudged_later"
-    text = say(turn.lang, f"secretary.{name}", number=len(plan.now), at=when(turn.lang, cycle, plan.at))
-    return Message(text if plan.now else say(turn.lang, "secretary.nobody"), moves=(_back(turn, unit, again=True),))
+    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan), turn.now)
+    at = when(turn.lang, cycle, plan.at)
+    name = "nobody" if not number else "nudged" if plan.at <= turn.now else "nudged_later"
+    return Message(say(turn.lang, f"secretary.{name}", number=number, at=at), moves=(_back(turn, unit, again=True),))
 
 
 View = Callable[[Turn, Cycle, int, list[Member]], Message]
@@ -110,7 +123,7 @@ def _history(turn: Turn, cycle: Cycle, member: Member) -> str:
     return say(turn.lang, "secretary.reminded", name=member.name, number=member.reminded, at=at)
 
 
-def _at(turn: Turn, cycle: Cycle, at: datetime) -> str:
+def _from(turn: Turn, cycle: Cycle, at: datetime) -> str:
     if at <= turn.now:
         return say(turn.lang, "secretary.now")
     return say(turn.lang, "secretary.later", at=when(turn.lang, cycle, at))

@@ -15,26 +15,25 @@ MOVES = ("tonight", "tomorrow", "why")
 
 
 def handle(turn: Turn, assessment: Assessment, move: str) -> list[Message]:
-    """Answer one of MOVES of the person's own *assessment*."""
+    """Answer one of MOVES, said by who owes this *assessment* while the season takes it."""
     cycle = turn.cycle
-    if cycle is None or not assessment.owes or cycle.accepts(turn.now, assessment.active_at) == "closed":
-        return [Message(say(turn.lang, "reminder.nothing_to_remind"))]
-    if move == "why":
-        return [_answer(turn, cycle, assessment, because(turn, cycle, assessment))]
+    assert cycle is not None
+    said = because(turn, cycle, assessment) if move == "why" else snoozed(turn, cycle, assessment, move)
+    return [Message(said, moves=notices.moves(turn.lang, cycle, assessment.id, turn.now, why=False))]
+
+
+def snoozed(turn: Turn, cycle: Cycle, assessment: Assessment, move: str) -> str:
+    """Set the reminder that was asked for, and take back the one that waits; or say why it cannot be."""
     if move == "tonight" and not notices.may_ask_for_tonight(cycle, turn.now):
-        return [_answer(turn, cycle, assessment, say(turn.lang, "reminder.too_late_tonight"))]
+        return say(turn.lang, "reminder.too_late_tonight")
     today = local_day(cycle, turn.now)
-    at = (
-        moment(cycle, today, cycle.tonight)
-        if move == "tonight"
-        else moment(cycle, today + timedelta(days=1), cycle.tomorrow)
-    )
+    tomorrow = today + timedelta(days=1)
+    at = moment(cycle, today, cycle.tonight) if move == "tonight" else moment(cycle, tomorrow, cycle.tomorrow)
     if at > cycle.closes:
-        closes = notices.when(turn.lang, cycle, cycle.closes)
-        return [_answer(turn, cycle, assessment, say(turn.lang, "reminder.after_closing", closes=closes))]
-    reminders.snooze(turn.db, assessment.id, at, at)
+        return say(turn.lang, "reminder.after_closing", closes=notices.when(turn.lang, cycle, cycle.closes))
+    reminders.snooze(turn.db, assessment.id, at)
     outbox.withdraw_reminders(turn.db, assessment.id, "snoozed")
-    return [_answer(turn, cycle, assessment, say(turn.lang, "reminder.snoozed", at=notices.when(turn.lang, cycle, at)))]
+    return say(turn.lang, "reminder.snoozed", at=notices.when(turn.lang, cycle, at))
 
 
 def because(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:
@@ -59,7 +58,3 @@ def because(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:
         quiet_from=f"{cycle.quiet_from:%H:%M}",
         quiet_until=f"{cycle.quiet_until:%H:%M}",
     )
-
-
-def _answer(turn: Turn, cycle: Cycle, assessment: Assessment, text: str) -> Message:
-    return Message(text, moves=notices.moves(turn.lang, cycle, assessment.id, turn.now, why=False))

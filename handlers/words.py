@@ -27,6 +27,11 @@ def fold(text: str) -> str:
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
+def an_id(text: str) -> int | None:
+    """The number in a button, which came from outside; None where it is none or absurdly long."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def a_date(text: str) -> date | None:
     """The day in *d/m/yyyy*, with any of ``/ . -`` or a space between; None if there is none such."""
     found = _DATE.fullmatch(text)

@@ -174,6 +174,18 @@ def last_facts(db: Db, keys: Sequence[str]) -> tuple[datetime, dict[str, Any]] |
     return next((sent[key] for key in reversed(keys) if key in sent), None)
 
 
+def last_said(db: Db, address_id: int) -> str | None:
+    """JSON of the Message this chat was sent last; None: nothing yet, or it was emptied."""
+    row = db.execute(
+        sa.select(*COLUMNS)
+        .join(m.Address, m.Address.id == m.Outgoing.address_id)
+        .where(m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.CLAIMED, m.SENT)))
+        .order_by(m.Outgoing.id.desc())
+        .limit(1)
+    ).first()
+    return read(db, row).body if row else None
+
+
 def set_facts(db: Db, outgoing_id: int, facts: dict[str, int]) -> None:
     """The counts that a digest says."""
     db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == outgoing_id).values(facts=facts))

@@ -11,7 +11,7 @@ from storage.database import Db
 from storage.people import Person
 
 SECRETARIES = ("secretary", "deputy")
-OFFICERS = ("officer",)
+OFFICERS = ("officer", "admin")
 
 
 @dataclass(frozen=True, slots=True)

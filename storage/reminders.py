@@ -75,10 +75,10 @@ def set_next(db: Db, times: Iterable[tuple[int, datetime | None]]) -> None:
         )
 
 
-def snooze(db: Db, assessment_id: int, until: datetime, remind_at: datetime | None) -> None:
-    """They asked to be left alone until then."""
+def snooze(db: Db, assessment_id: int, until: datetime) -> None:
+    """They asked to be reminded then, and to be left alone until then."""
     db.execute(
-        sa.update(m.Assessment).where(m.Assessment.id == assessment_id).values(snoozed_until=until, remind_at=remind_at)
+        sa.update(m.Assessment).where(m.Assessment.id == assessment_id).values(snoozed_until=until, remind_at=until)
     )
 
 

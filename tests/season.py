@@ -6,6 +6,7 @@ Dung an officer of the organisation above both.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from bot.season import open_cycle
 from bot.wording import worded
 from handlers.cycles import Consent, Cycle, Slot
 from handlers.forms import Form, Option, Question, Section
-from handlers.messages import Event, Message, Tapped, loads
+from handlers.messages import Event, Message, Said, Tapped, loads
 from handlers.turn import Turn, current_cycle
 from handlers.words import fold
 from storage import addresses, assessments, claims, people
@@ -107,7 +108,7 @@ class World:
     def __init__(self, database: Database, cycle: Cycle = CYCLE) -> None:
         self.database, self.rules = database, cycle
         self.now = cycle.opens
-        self.ids: dict[str, int] = {}
+        self.said = Message("")
         self.messages: dict[str, list[Message]] = defaultdict(list)
         with database.transaction() as db:
             _first_people(db, self.now)
@@ -232,6 +233,15 @@ class World:
         with self.database.transaction() as db:
             answers: list[Message] = handle(self.turn(db, name, Tapped(value)), *more)
         return answers
+
+    def says(self, name: str, words: str, handle: Any) -> None:
+        """They type these words into a flow; ``said`` is its answer."""
+        first = {"secretary": "cell/show=", "officer": "committee//0"}[handle.__module__.rpartition(".")[2]]
+        with self.database.transaction() as db:
+            turn = self.turn(db, name, Said(words))
+            if not turn.address.place:
+                turn = replace(turn, address=replace(turn.address, place=first))
+            self.said = handle(turn)[0]
 
     # -------------------------------------------------------------- what came of it
 

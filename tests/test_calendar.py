@@ -53,6 +53,7 @@ def seasons(draw: st.DrawFn) -> Cycle:
         slots=tuple(draw(st.lists(st.builds(Slot, st.integers(-40, 20), clock), min_size=1, max_size=8))),
         days_off=draw(st.frozensets(near, max_size=20)),
         days_on=draw(st.frozensets(near, max_size=5)),
+        week=draw(st.frozensets(st.integers(0, 6), min_size=1)),
         quiet_from=draw(st.times(time(18), time(22))),
         quiet_until=draw(st.times(time(5), time(9))),
         minimum_gap=timedelta(hours=draw(st.integers(1, 72))),

@@ -266,6 +266,32 @@ def test_a_nudge_at_night_waits_for_the_morning(world: World) -> None:
     assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
 
 
+def test_without_buttons_the_same_is_done_by_words(world: World) -> None:
+    said = []
+    for words in ("nhac cac dong chi chua nop", "Gửi lời nhắc", "nhắc lại giúp", "Quay lại"):
+        world.says("Bình", words, secretary.handle)
+        said.append(world.said.text.splitlines()[0])
+    assert said == [
+        "Sẽ nhắc 6 đồng chí, ngay bây giờ:",
+        "Đã gửi lời nhắc tới 6 đồng chí.",
+        "Chi bộ 1 · 25/11/2026",
+        "Chi bộ 1 · 25/11/2026",
+    ]
+    said = []
+    for words in ("1", "quay lai", "Chi bộ 2"):
+        world.says("Dung", words, officer.handle)
+        said.append(world.said.text.splitlines()[0])
+    assert said == ["Chi bộ 1 · 25/11/2026", "Đảng bộ Sở A · 25/11/2026", "Chi bộ 2 · 25/11/2026"]
+
+
+def test_who_uses_only_the_page_finds_the_nudge_there(world: World) -> None:
+    world.block("Tú")
+    world.link("Tú", "web")
+    asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
+    assert asked.text.splitlines()[-1] == "Chỉ dùng trang web, thấy lời nhắc khi mở trang; nên gọi điện: Tú."
+    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 6 đồng chí."
+
+
 # ------------------------------------------------------------------ above the cells
 
 

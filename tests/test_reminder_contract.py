@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from bot import season
-from handlers import secretary, snooze
+from handlers import fill, offered, secretary
 from handlers.cycle_files import load
 from handlers.cycles import Slot
-from handlers.messages import Message
+from handlers.messages import Message, Said, Tapped
 from storage import models as m
 from storage import notes
 from storage.database import Database
@@ -298,7 +298,7 @@ def test_the_whole_season_reminds_at_each_slot_once(world: World) -> None:
 def tap(world: World, name: str, move: str) -> Message:
     """What the bot answers to a button of a reminder."""
     assessment = world.assessment(name)
-    return world.taps(name, f"{assessment.id}.{move}", snooze.handle, assessment, move)[0]
+    return world.taps(name, f"{assessment.id}.{move}", fill.handle)[0]
 
 
 def test_tonight_comes_tonight_even_though_a_reminder_came_this_morning(world: World) -> None:
@@ -343,12 +343,25 @@ def test_why_says_the_rule_the_next_one_and_how_it_ends(world: World) -> None:
     )
 
 
-def test_who_has_submitted_is_told_that_nothing_more_comes(world: World) -> None:
+def test_who_has_submitted_asks_for_nothing_any_more(world: World) -> None:
     world.submits("An")
-    assert tap(world, "An", "tonight").text == (
-        "Đồng chí không còn bản kiểm điểm nào phải nộp, nên bot không nhắc nữa."
-    )
+    tap(world, "An", "tonight")
     assert world.assessment("An").snoozed_until is None
+    assert world.assessment("An").remind_at is None
+
+
+def test_what_a_notice_offers_may_be_typed_as_long_as_it_was_said_last(world: World) -> None:
+    world.at("2026-12-01 08:00")
+    number = world.assessment("An").id
+    for words, meant in (("toi nay", Tapped(f"{number}.tonight")), ("Mai kia", Said("Mai kia"))):
+        with world.database.transaction() as db:
+            assert offered.typed(world.turn(db, "An", Said(words))).event == meant
+    world.at("2026-12-01 17:00")
+    with world.database.transaction() as db:
+        turn = world.turn(db, "Bình", Said("Nhắc các đồng chí chưa nộp"))
+        assert offered.typed(turn).event == Tapped("cell.nudge=3")
+        late = world.turn(db, "Bình", Said("Tối nay"))  # the reminder of this morning is no longer the last thing said
+        assert offered.typed(late).event == Said("Tối nay")
 
 
 def test_no_reminder_is_promised_for_after_the_closing(world: World) -> None:

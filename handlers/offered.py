@@ -1,0 +1,33 @@
+"""Words that equal a button of the notice this chat was sent last: for channels without buttons."""
+
+from functools import cache
+
+from handlers.messages import Said, heard, loads, plain
+from handlers.texts import say
+from handlers.turn import Turn
+from storage import outbox
+
+BUTTONS = (
+    "reminder.continue",
+    "reminder.begin",
+    "reminder.tonight",
+    "reminder.tomorrow",
+    "reminder.why",
+    "secretary.nudge",
+)
+
+
+def typed(turn: Turn) -> Turn:
+    """The turn with its words as the tap they stand for. A notice comes at any moment, so its words are tried first;
+    where something else was said last, they go to the flow the person is in."""
+    event = turn.event
+    if isinstance(event, Said) and turn.person is not None and plain(event.text) in _labels(turn.lang):
+        last = outbox.last_said(turn.db, turn.address.id)
+        if last is not None:
+            return turn.with_event(heard(loads(last), event))
+    return turn
+
+
+@cache
+def _labels(lang: str) -> frozenset[str]:
+    return frozenset(plain(say(lang, key)) for key in BUTTONS)
