@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage import models as m
+from storage import notes
 from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
 from storage.sealing import seal
@@ -182,13 +183,13 @@ def claim_replies(
 
 
 def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:
-    """Claim the next due notice and word it in the same transaction; None where none is due.
+    """Claim the next due notice and word it in the same transaction; None where none is due, or all is paused.
 
     On the way those that have expired or are not wanted any more are closed. Raises CannotWord.
     """
     for _ in range(100):  # at most so many are closed in one transaction
         row = db.execute(_due(bot, now, m.WAITING_NOTICE).limit(1)).first()
-        if row is None:
+        if row is None or notes.paused(db):
             return None
         outgoing = _opened(db, row)
         if outgoing.expires_at is not None and outgoing.expires_at < now:

@@ -209,3 +209,13 @@ def cut_off(db: Db, address_id: int, why: str) -> None:
     at = m.Outgoing.address_id == address_id
     db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.QUEUED).values(state=m.WITHDRAWN, why=why))
     db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.SENT).values(body=None))
+
+
+def expire_due(db: Db, now: datetime) -> int:
+    """Drop the reminders and digests that are due by now and wait; how many."""
+    done = db.execute(
+        sa.update(m.Outgoing)
+        .where(m.Outgoing.state == m.QUEUED, m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)), m.Outgoing.due_at <= now)
+        .values(state=m.EXPIRED, why="paused when it was due")
+    )
+    return done.rowcount
