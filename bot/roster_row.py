@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from typing import Literal
 
 from bot.roster_file import Record
@@ -80,6 +81,7 @@ class Member:
     exempt_reason: str | None
 
 
+@cache
 def unit_key(units: tuple[str, ...]) -> str:
     """The key of a unit: the same under any spelling."""
     return "/".join(fold(name) for name in units)
