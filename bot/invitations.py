@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
+from typing import TextIO
 
 from bot import named, tables
 from handlers.texts import say
@@ -57,10 +58,20 @@ def invited(
     ]
 
 
+def revoked(db: Db, whose: Sequence[Person], now: datetime) -> int:
+    """Take back every invitation of these people that was not taken back yet; how many."""
+    return invitations.revoke(db, [person.id for person in whose], now)
+
+
+def print_table(out: TextIO, handed: Sequence[Invited]) -> None:
+    """A CSV table."""
+    tables.write(out, [field.name for field in fields(Invited)], [astuple(each) for each in handed])
+
+
 def write_table(file: Path, handed: Sequence[Invited]) -> None:
     """A CSV table that only its owner may read."""
     with tables.private(file) as out:
-        tables.write(out, [field.name for field in fields(Invited)], [astuple(each) for each in handed])
+        print_table(out, handed)
 
 
 def write_sheets(folder: Path, handed: Sequence[Invited], lang: str) -> Path:

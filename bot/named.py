@@ -1,6 +1,6 @@
 """People, units and roles as operators name them."""
 
-from handlers.texts import say
+from bot.mistakes import Mistake
 from handlers.words import fold
 from storage import people, units
 from storage.database import Db
@@ -10,16 +10,8 @@ from storage.units import Unit
 ROLES = ("secretary", "deputy", "officer", "admin")
 
 
-class NotFound(Exception):
-    """Nothing, or more than one thing, has that name: ``key`` and ``values`` of the text that says so."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key, self.values = key, values
-
-    def sentence(self, lang: str) -> str:
-        """One line for the operator."""
-        return say(lang, self.key, **self.values)
+class NotFound(Mistake):
+    """Nothing, or more than one thing, has that name."""
 
 
 def person(db: Db, code: str) -> Person:

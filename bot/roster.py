@@ -10,7 +10,9 @@ from typing import Any
 from bot.checkpoints import checkpoint
 from bot.roster_file import records
 from bot.roster_row import Finding, Member, Reading, unit_key
+from bot.season import Synced, sync_assessments
 from handlers.texts import say
+from handlers.turn import current_cycle
 from handlers.words import fold
 from storage import audit, people, roles, units
 from storage.database import Db
@@ -43,6 +45,7 @@ class Preview:
     absent: int  # stored, but not in the file: they stay
     units_new: Mapping[str, str]  # by key
     units_changed: tuple[Unit, ...]
+    synced: Synced | None = None  # how the open cycle followed, once it was taken in
 
     @property
     def changes(self) -> bool:
@@ -97,6 +100,12 @@ def _compare_spelling(reading: Reading, names: Mapping[str, str]) -> None:
         reading.note("warning", "unit_not_made", unit=reading.units[-1])
 
 
+def forms_known(db: Db) -> tuple[str, ...]:
+    """The values that the form column may have: the official forms and those of the present cycle."""
+    cycle = current_cycle(db)
+    return tuple(dict.fromkeys((*FORMS, *(value for value, _ in cycle.forms)))) if cycle else FORMS
+
+
 def compared(db: Db, roster: Roster) -> Preview:
     """What importing *roster* would change; nothing is written."""
     tree = units.by_keys(db)
@@ -140,7 +149,7 @@ def compared(db: Db, roster: Roster) -> Preview:
 
 
 def imported(db: Db, roster: Roster, now: datetime) -> Preview:
-    """Take the good records in, all of them in this transaction; what was changed.
+    """Take the good records in, all of them in this transaction, and let the open cycle follow; what was changed.
 
     Importing the same file again changes nothing. Nobody is removed for being absent from the file.
     """
@@ -163,7 +172,8 @@ def imported(db: Db, roster: Roster, now: datetime) -> Preview:
     )
     audit.record(db, "roster.imported", now)
     checkpoint("import.row")
-    return preview
+    cycle = current_cycle(db)
+    return replace(preview, synced=sync_assessments(db, cycle, now) if cycle else None)
 
 
 def kind(key: str, has_children: bool) -> str:

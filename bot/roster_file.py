@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from handlers.texts import say
+from bot.mistakes import Mistake
 from handlers.words import fold
 
 COLUMNS = (
@@ -33,16 +33,8 @@ MOST_ROWS = 50_000
 MOST_COLUMNS = 64
 
 
-class Unreadable(Exception):
-    """Nothing can be taken from the file: ``key`` and ``values`` of the text that says why."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.key, self.values = key, values
-
-    def sentence(self, lang: str) -> str:
-        """One line for the operator."""
-        return say(lang, self.key, **self.values)
+class Unreadable(Mistake):
+    """Nothing can be taken from the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ import pytest
 
 from bot import roster
 from bot.roster_file import COLUMNS, Unreadable, records
+from bot.season import Synced, open_cycle
 from handlers.texts import texts
 from storage import people, roles, units
 from storage.database import Database
+from tests.season import CYCLE, FORM
 
 SAMPLE = Path("cycles/demo/roster.csv")
 BAD = Path("tests/data/roster_bad.csv")
@@ -393,6 +395,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from bot import checkpoints, roster
 from storage.database import Database
+from tests.season import CYCLE, FORM
 
 checkpoints.arm("", int(sys.argv[2]))
 with Database(sys.argv[1]).transaction() as db:
@@ -409,3 +412,14 @@ def test_an_import_that_is_killed_leaves_nothing_behind(sqlite: Database, step: 
     with sqlite.transaction() as db:
         assert (people.by_codes(db), units.by_keys(db)) == ({}, {})
     assert len(taken_in(sqlite, SAMPLE).new) == 120
+
+
+def test_the_open_cycle_follows_the_roster(database: Database, tmp_path: Path) -> None:
+    taken_in(database, written(tmp_path, {}, {}))
+    with database.transaction() as db:
+        open_cycle(db, CYCLE, {"short": FORM}, NOW)
+    moved = GOOD["unit_path"].replace("Chi bộ 1", "Chi bộ 2")
+    again = taken_in(database, written(tmp_path, {"unit_path": moved}, {"exempt_reason": "Từ trần"}, {}))
+
+    assert again.synced == Synced(added=1, moved=1, exempted=1)
+    assert taken_in(database, written(tmp_path, {"unit_path": moved}, {"exempt_reason": "Từ trần"}, {})).synced is None
