@@ -2,37 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bot.settings import Settings
-    from storage.database import Database
+from bot.command import Failed, database, moment, settings
+from bot.people_commands import invite, role, roster
 
 FORMS = Path(__file__).parents[1] / "forms"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-roster = typer.Typer(no_args_is_help=True, help="The list of members.")
 cycle = typer.Typer(no_args_is_help=True, help="Review seasons.")
-invite = typer.Typer(help="Invitations to join.")
-role = typer.Typer(no_args_is_help=True, help="Roles beside those of the roster.")
 app.add_typer(roster, name="roster")
 app.add_typer(invite, name="invite")
 app.add_typer(role, name="role")
 app.add_typer(cycle, name="cycle")
-
-
-class Failed(Exception):
-    """A command found something wrong: what to say in one line, and the exit code."""
-
-    def __init__(self, text: str, code: int = 1) -> None:
-        super().__init__(text)
-        self.text, self.code = text, code
 
 
 def main() -> None:
@@ -55,43 +41,6 @@ def main() -> None:
             raise
         sys.stderr.write(f"The database cannot be used now ({type(error).__name__}). `kiemdiem check` tells more.\n")
         raise SystemExit(1) from None
-
-
-def settings() -> "Settings":
-    """The settings of this environment."""
-    from bot.settings import load
-
-    return load()
-
-
-@contextmanager
-def database(*, migrated: bool = True) -> Iterator["Database"]:
-    """The database of the settings, at the newest revision."""
-    from bot.settings import open_database
-    from storage.schema import migrate, revision
-
-    opened = open_database(settings())
-    try:
-        if migrated and opened.is_sqlite:
-            migrate(opened)
-        elif migrated and revision(opened) is None:
-            raise Failed("The database is empty. Run `kiemdiem migrate` first.")
-        yield opened
-    finally:
-        opened.close()
-
-
-def moment(text: str | None, zone: Any) -> datetime:
-    """A time given on the command line, on the organisation's clock; now where none was given."""
-    from bot.app import real_time
-
-    if text is None:
-        return real_time()
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failed("--at must be a time such as 2026-12-01T08:00", 2) from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 # ---------------------------------------------------------------------- running
@@ -184,121 +133,6 @@ def tick(at: Annotated[str | None, typer.Option(help="As though it were this loc
         clock = Clock(opened, lambda: now, lambda: None, settings().zone)
         for name, done in asyncio.run(clock.tick_all()).items():
             typer.echo(f"{name}: {done.put_out} put out, {done.expected} expected")
-
-
-# ---------------------------------------------------------------------- the roster
-
-
-@roster.command("import")
-def roster_import(
-    file: Annotated[Path, typer.Argument(help="CSV or XLSX.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    form: Annotated[list[str] | None, typer.Option(help="A value of the form column besides 2A, 2B, 2C.")] = None,
-) -> None:
-    """Take the list of members in: preview, errors by row, safe to repeat. Exit code 1 if a row was rejected."""
-    from bot.roster import compared, forms_known, imported, read
-    from handlers.texts import say
-
-    lang, now = settings().lang, datetime.now(UTC)
-    with database() as opened:
-        with opened.transaction(read_only=True) as db:
-            found = read(file, today=now.astimezone(settings().zone).date(), forms=(*forms_known(db), *(form or ())))
-            preview = compared(db, found)
-        typer.echo("\n".join(preview.lines(lang)))
-        if dry_run:
-            typer.echo(say(lang, "roster.dry"))
-        elif preview.changes and (yes or typer.confirm(say(lang, "roster.confirm"))):
-            with opened.transaction() as db:
-                synced = imported(db, found, now).synced
-            typer.echo("\n".join([say(lang, "roster.done"), *(synced.lines(lang) if synced else ())]))
-        if found.rejected:
-            raise SystemExit(1)
-
-
-# ---------------------------------------------------------------------- invitations and roles
-
-
-@invite.callback(invoke_without_command=True)
-def invite_people(
-    context: typer.Context,
-    unit: Annotated[str | None, typer.Option(help="Only below this unit: a path of names, or its end.")] = None,
-    person: Annotated[str | None, typer.Option(help="Only this member code.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a table that only you may read.")] = None,
-    qr: Annotated[Path | None, typer.Option(help="Write slips to print, with QR pictures, into this folder.")] = None,
-) -> None:
-    """Make invitations: a code, a Telegram link and a web link a person. Earlier ones of these people end."""
-    from bot import invitations
-    from handlers.texts import say
-    from storage import notes
-
-    if context.invoked_subcommand:
-        return
-    chosen, now = settings(), datetime.now(UTC)
-    if not chosen.secret_key:
-        raise Failed(say(chosen.lang, "invitations.no_secret"))
-    lasts = timedelta(days=chosen.invitation_days)
-    with database() as opened, opened.transaction() as db:
-        handed = invitations.invited(
-            db,
-            invitations.whom(db, unit=unit, person=person),
-            now,
-            lasts=lasts,
-            username=chosen.telegram_username or notes.read(db, "telegram_username") or "",
-            public_url=chosen.public_url,
-        )
-        if out:
-            invitations.write_table(out, handed)
-        if qr:
-            typer.echo(invitations.write_sheets(qr, handed, chosen.lang))
-        if not out and not qr:
-            invitations.print_table(sys.stdout, handed)
-    until = (now + lasts).astimezone(chosen.zone)
-    typer.echo(say(chosen.lang, "invitations.made", count=len(handed), until=f"{until:%d/%m/%Y}"), err=True)
-    if handed and not handed[0].web and not handed[0].telegram:
-        typer.echo(say(chosen.lang, "invitations.no_links"), err=True)
-
-
-@invite.command("revoke")
-def invite_revoke(
-    unit: Annotated[str | None, typer.Option(help="Everybody below this unit.")] = None,
-    person: Annotated[str | None, typer.Option(help="This member code.")] = None,
-) -> None:
-    """Take invitations back: they open nothing any more. Who has joined stays."""
-    from bot import invitations
-    from handlers.texts import say
-
-    if unit is None and person is None:
-        raise Failed("invite revoke: name --unit or --person", 2)
-    with database() as opened, opened.transaction() as db:
-        count = invitations.revoked(db, invitations.whom(db, unit=unit, person=person), datetime.now(UTC))
-    typer.echo(say(settings().lang, "invitations.revoked", count=count))
-
-
-@role.command("grant")
-def role_grant(
-    code: Annotated[str, typer.Argument(help="A member code.")],
-    name: Annotated[str, typer.Argument(metavar="ROLE", help="secretary, deputy, officer or admin.")],
-    unit: Annotated[str, typer.Option(help="In which unit: a path of names, or its end.")],
-) -> None:
-    """Give a person a role that no roster takes away."""
-    from bot.roles import granted
-
-    with database() as opened, opened.transaction() as db:
-        typer.echo(granted(db, code, name, unit, datetime.now(UTC), settings().lang))
-
-
-@role.command("revoke")
-def role_revoke(
-    code: Annotated[str, typer.Argument(help="A member code.")],
-    name: Annotated[str, typer.Argument(metavar="ROLE", help="secretary, deputy, officer or admin.")],
-    unit: Annotated[str, typer.Option(help="In which unit: a path of names, or its end.")],
-) -> None:
-    """Take a role away."""
-    from bot.roles import revoked
-
-    with database() as opened, opened.transaction() as db:
-        typer.echo(revoked(db, code, name, unit, datetime.now(UTC), settings().lang))
 
 
 # ---------------------------------------------------------------------- seasons

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
-from bot import cli, logs
+from bot import logs
 from bot.app import App, real_time
 from bot.channels.terminal import Terminal
 from bot.channels.web import Web
 from bot.clock import Clock
+from bot.command import Failed
 from bot.delivery import Delivery
 from bot.demo import Demo
 from bot.inbox import Inbox
@@ -143,10 +144,10 @@ async def chat_as(code: str, record: Path | None) -> None:
 
         def sit_down(db: Db) -> None:
             if notes.read(db, MARK) is None:
-                raise cli.Failed("`kiemdiem chat` plays on a demo database only; this one holds real people's answers.")
+                raise Failed("`kiemdiem chat` plays on a demo database only; this one holds real people's answers.")
             person = people.by_code(db, code)
             if person is None:
-                raise cli.Failed(f"Nobody has the code {code}. Try KM-0043 (a secretary) or KM-0087 (a member).")
+                raise Failed(f"Nobody has the code {code}. Try KM-0043 (a secretary) or KM-0087 (a member).")
             address = addresses.ensured(db, terminal.name, terminal.bot, code, clock())
             addresses.bind(db, address.id, person.id, clock())
 

@@ -1,0 +1,55 @@
+"""What every command needs: the settings, the database, a way to fail."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from storage.database import Database
+
+
+class Failed(Exception):
+    """A command found something wrong: what to say in one line, and the exit code."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.text, self.code = text, code
+
+
+def settings() -> "Settings":
+    """The settings of this environment."""
+    from bot.settings import load
+
+    return load()
+
+
+@contextmanager
+def database(*, migrated: bool = True) -> Iterator["Database"]:
+    """The database of the settings, at the newest revision."""
+    from bot.settings import open_database
+    from storage.schema import migrate, revision
+
+    opened = open_database(settings())
+    try:
+        if migrated and opened.is_sqlite:
+            migrate(opened)
+        elif migrated and revision(opened) is None:
+            raise Failed("The database is empty. Run `kiemdiem migrate` first.")
+        yield opened
+    finally:
+        opened.close()
+
+
+def moment(text: str | None, zone: Any) -> datetime:
+    """A time given on the command line, on the organisation's clock; now where none was given."""
+    from bot.app import real_time
+
+    if text is None:
+        return real_time()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failed("--at must be a time such as 2026-12-01T08:00", 2) from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)
