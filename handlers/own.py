@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from handlers import forms
+from handlers import frozen
 from handlers.cycles import Cycle
 from handlers.draft import Filling
 from handlers.forms import Form
@@ -11,14 +11,13 @@ from handlers.messages import Message
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import fold
-from storage import assessments, cycles, units
+from storage import assessments, units
 from storage import models as m
 from storage.assessments import Assessment
 from storage.database import Db
 from storage.people import Person
 
 _PARTY = re.compile(r"(?:đảng bộ|chi bộ)(?: cơ sở)?\s+", re.IGNORECASE)
-_FORMS: dict[str, Form] = {}  # by digest: a frozen form never changes under its digest
 
 
 def assessment(turn: Turn) -> Assessment | Message:
@@ -40,12 +39,10 @@ def assessment(turn: Turn) -> Assessment | Message:
 
 
 def form(db: Db, assessment: Assessment) -> Form:
-    """The frozen form of an assessment that has one, read once for each of its texts."""
+    """The frozen form of an assessment that has one."""
     assert assessment.form_id is not None
     assert assessment.form_digest is not None
-    if assessment.form_digest not in _FORMS:
-        _FORMS[assessment.form_digest] = forms.loads(cycles.form_body(db, assessment.form_id))
-    return _FORMS[assessment.form_digest]
+    return frozen.form(db, assessment.form_id, assessment.form_digest)
 
 
 def filling(turn: Turn, assessment: Assessment) -> Filling:

@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from handlers import forms
+from handlers import frozen
 from handlers.cycles import Cycle
 from handlers.digests import Group, Standing, Tally, total
 from handlers.notices import Stage
 from handlers.stages import stage
-from storage import cycles
 from storage import models as m
 from storage.database import Db
 from storage.progress import Cell, Member, Rollup
@@ -52,12 +51,7 @@ def stage_of(db: Db, state: str, form_id: int | None, form_digest: str | None, p
     """Where somebody who has begun stopped; None before that, and after submitting."""
     if state not in (m.IN_PROGRESS, m.RETURNED) or form_id is None or form_digest is None:
         return None
-    if form_digest not in _forms:
-        _forms[form_digest] = forms.loads(cycles.form_body(db, form_id))
-    return stage(_forms[form_digest], place)
-
-
-_forms: dict[str, forms.Form] = {}  # by digest: a handful
+    return stage(frozen.form(db, form_id, form_digest), place)
 
 
 def tallies(cells: Sequence[Cell]) -> list[Tally]:
