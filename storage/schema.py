@@ -26,6 +26,8 @@ def migrate(database: Database) -> None:
     """
     from alembic import command
 
+    if database.file is not None and not database.file.exists():
+        database.file.touch(0o600)  # it will hold what people wrote
     with database.engine.connect() as db:
         if database.is_sqlite:
             driver: Any = db.connection.dbapi_connection

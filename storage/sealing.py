@@ -51,3 +51,9 @@ def opened(db: Db, stored: bytes, about: str) -> str:
     """What ``seal`` stored."""
     sealer: Sealer = db.get_execution_options()["sealer"]
     return sealer.opened(stored, about)
+
+
+def can_open(db: Db, stored: bytes) -> bool:
+    """Whether the keys of this database open what ``seal`` stored; the words are not looked at."""
+    sealer: Sealer = db.get_execution_options()["sealer"]
+    return stored[:1] == PLAIN or stored[1:5] in sealer.keys

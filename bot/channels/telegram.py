@@ -8,6 +8,7 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -80,6 +81,14 @@ def _why(error: TelegramError) -> str:
     return error.message.removeprefix("Forbidden: ").removeprefix("Conflict: ").partition(":")[0][:100]
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """A bot's user name, and what keeps updates from reaching its webhook, if anything does."""
+
+    name: str
+    trouble: str
+
+
 class Telegram:
     """One bot on Telegram. It either polls (`run`) or is given what its webhook receives (`webhook`)."""
 
@@ -130,6 +139,12 @@ class Telegram:
         for place, (lang, menu) in enumerate(commands.items()):
             await answered(self._api.set_my_commands(list(menu), language_code=lang if place else None))
         return self._api.username
+
+    async def about(self) -> About:
+        """Ask Telegram for this bot's user name and for trouble with its webhook. Raises one of the four."""
+        me = await answered(self._api.get_me())
+        info = await answered(self._api.get_webhook_info())
+        return About(me.username or "", (info.last_error_message or "")[:100] if info.pending_update_count else "")
 
     async def run(self, receive: Receive) -> None:
         """Poll until cancelled. Asking for later updates confirms the earlier ones, so only what is stored is passed.

@@ -1,0 +1,154 @@
+"""The command ``check``: what is wrong with this installation, and how to mend it."""
+
+import asyncio
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bot.alarms import alarms
+from bot.channels import Refused, Stopped, TryLater, Unreachable
+from bot.settings import PREFIX, Settings, WrongSettings, load, open_database
+from handlers.form_files import problems_in
+from handlers.texts import say
+from handlers.turn import current_cycle
+from storage import notes, pulse
+from storage.database import Database, Db, cannot_store
+from storage.schema import known_revisions, revision
+from storage.sealing import can_open
+
+SHORTEST_KEY = 32  # characters of KIEMDIEM_SECRET_KEY
+ROOM = 500_000_000  # bytes free where the database lies
+LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found: sentences about what is *wrong*, and others worth *knowing*."""
+
+    lang: str = "vi"
+    wrong: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+
+    def no(self, key: str, **values: Any) -> None:
+        """Something is wrong."""
+        self.wrong.append(say(self.lang, f"check.{key}", **values))
+
+    def note(self, key: str, **values: Any) -> None:
+        """Something is as it is, and worth knowing."""
+        self.known.append(say(self.lang, f"check.{key}", **values))
+
+    def lines(self) -> list[str]:
+        """For the operator."""
+        well = [] if self.wrong else [say(self.lang, "check.well")]
+        return [*(f"✗ {line}" for line in self.wrong), *(f"· {line}" for line in self.known), *well]
+
+
+def check(environ: Mapping[str, str], forms: Path, now: datetime) -> Findings:
+    """Look at everything that must be right before ``run``, and at what it has been doing since."""
+    try:
+        settings = load(environ)
+    except WrongSettings as error:
+        return Findings(wrong=str(error).splitlines())
+    found = Findings(settings.lang)
+    _secrets(settings, environ, found)
+    _reach(settings, found)
+    found.wrong += problems_in(forms, settings.lang)
+    database = open_database(settings)
+    try:
+        _database(database, now, found)
+    finally:
+        database.close()
+    if settings.telegram_token:
+        asyncio.run(_telegram(settings, found))
+    return found
+
+
+def _secrets(settings: Settings, environ: Mapping[str, str], found: Findings) -> None:
+    if not settings.secret_key:
+        found.no("no_secret_key")
+    elif len(settings.secret_key) < SHORTEST_KEY:
+        found.no("short_secret_key", least=SHORTEST_KEY)
+    for name, file in environ.items():
+        if name.startswith(PREFIX) and name.endswith("_FILE") and _others_may_read(Path(file)):
+            found.no("file_open", name=name, file=file)
+    if not settings.data_key:
+        found.note("no_data_key")
+
+
+def _reach(settings: Settings, found: Findings) -> None:
+    url = settings.public_url
+    if not url:
+        found.note("no_public_url", port=settings.port)
+    elif not url.startswith(("https://", *LOCAL)):
+        found.no("not_https")
+    if url.startswith("https://") and settings.telegram_token and not settings.telegram_secret:
+        found.no("no_telegram_secret")
+    if not url and not settings.telegram_token:
+        found.note("web_only")
+
+
+def _database(database: Database, now: datetime, found: Findings) -> None:
+    file = database.file
+    if file is not None:
+        if not file.exists():
+            found.no("no_database", file=file)
+            return
+        if _others_may_read(file):
+            found.no("database_open", file=file)
+        free = shutil.disk_usage(file.absolute().parent).free
+        if free < ROOM:
+            found.no("no_room", free=free // 1_000_000, least=ROOM // 1_000_000)
+    try:
+        at, newest = revision(database), known_revisions()
+        if at is None or at in newest[1:]:
+            found.no("old_database", at=at or "-", newest=newest[0])
+        elif at != newest[0]:
+            found.no("new_database", at=at)
+        else:
+            with database.transaction(read_only=True) as db:
+                _season(db, now, found)
+    except Exception as error:
+        if not cannot_store(error):
+            raise
+        found.no("database_gone", error=type(error).__name__)
+
+
+def _season(db: Db, now: datetime, found: Findings) -> None:
+    words = pulse.newest_answer(db)
+    if words is not None and not can_open(db, words):
+        found.no("data_key")
+    if at := notes.read(db, notes.PAUSED):
+        found.note("paused", at=at[:16])
+    cycle = current_cycle(db)
+    if cycle is None or cycle.closed:
+        found.note("no_cycle")
+    elif count := pulse.without_form(db, cycle.id):
+        found.no("without_form", count=count)
+    found.wrong += [alarm.sentence(found.lang) for alarm in alarms(db, now)]
+
+
+async def _telegram(settings: Settings, found: Findings) -> None:
+    """Ask Telegram who the token belongs to, and what it says of our webhook. The token is never printed."""
+    from bot.channels.telegram import Telegram
+
+    channel = Telegram(settings.telegram_token.reveal(), api_url=settings.telegram_api_url)
+    try:
+        about = await channel.about()
+    except Stopped:
+        found.no("token_refused")
+    except (TryLater, Refused, Unreachable):
+        found.no("telegram_gone", url=settings.telegram_api_url)
+    else:
+        found.note("telegram", name=about.name)
+        if about.trouble:
+            found.no("webhook", why=about.trouble)
+    finally:
+        await channel.close()
+
+
+def _others_may_read(file: Path) -> bool:
+    return file.exists() and bool(file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

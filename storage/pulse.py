@@ -1,0 +1,69 @@
+"""How the machine runs, in counts and ages: for health, metrics and alarms. No ids, no words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage import models as m
+from storage.database import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Messages of one kind in one state on one channel: how many, and since when the oldest has been due."""
+
+    channel: str
+    kind: str
+    state: str
+    count: int
+    oldest: datetime
+
+
+def waiting(db: Db, since: datetime) -> list[Waiting]:
+    """What has not got out: queued and claimed messages; refused and unsure ones that were due after *since*."""
+    open_ = m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
+    ended = sa.and_(m.Outgoing.state.in_((m.REFUSED, m.UNSURE)), m.Outgoing.due_at > since)
+    found = (
+        sa.select(m.Address.channel, m.Outgoing.kind, m.Outgoing.state, sa.func.count(), sa.func.min(m.Outgoing.due_at))
+        .join(m.Address, m.Address.id == m.Outgoing.address_id)
+        .where(sa.or_(open_, ended))
+        .group_by(m.Address.channel, m.Outgoing.kind, m.Outgoing.state)
+        .order_by(m.Address.channel, m.Outgoing.kind, m.Outgoing.state)
+    )
+    return [Waiting(*row) for row in db.execute(found)]
+
+
+def kept_turns(db: Db) -> tuple[int, datetime | None]:
+    """How many turns failed and are kept, and since when the oldest."""
+    row = db.execute(
+        sa.select(sa.func.count(), sa.func.min(m.IncomingKey.at)).where(m.IncomingKey.failed.is_not(None))
+    ).one()
+    return row[0], row[1]
+
+
+def overdue(db: Db, cycle_id: int, before: datetime) -> int:
+    """How many people should have been put a reminder before then: they owe, and an address of theirs is open."""
+    reachable = sa.exists().where(m.Address.person_id == m.Assessment.person_id, m.Address.closed.is_(None))
+    return db.execute(
+        sa.select(sa.func.count()).where(
+            m.Assessment.remind_at < before,
+            m.Assessment.cycle_id == cycle_id,
+            m.Assessment.state.in_(m.OWES),
+            reachable,
+        )
+    ).scalar_one()
+
+
+def without_form(db: Db, cycle_id: int) -> int:
+    """How many people in a cycle owe a review for which the roster gave no form."""
+    return db.execute(
+        sa.select(sa.func.count()).where(
+            m.Assessment.cycle_id == cycle_id, m.Assessment.form_id.is_(None), m.Assessment.state.in_(m.OWES)
+        )
+    ).scalar_one()
+
+
+def newest_answer(db: Db) -> bytes | None:
+    """The answer stored last, as it is stored: to see whether the data key opens it."""
+    return db.execute(sa.select(m.Answer.words).order_by(m.Answer.id.desc()).limit(1)).scalar()

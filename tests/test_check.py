@@ -1,0 +1,239 @@
+"""``check`` says what is wrong and how to mend it, a line each, and never repeats a secret."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.alarms import alarms
+from bot.check import Findings, check
+from storage import addresses, incoming, job_runs, notes, outbox
+from storage import models as m
+from storage.database import Database
+from storage.schema import migrate
+from storage.sealing import Sealer
+from tests.botapi import TOKEN, BotApi
+from tests.seeded import seed
+
+NOW = datetime(2026, 12, 8, 3, 0, tzinfo=UTC)  # a Tuesday, 10:00
+KEY = "0123456789abcdef" * 4
+NO_DATA_KEY = "KIEMDIEM_DATA_KEY is not set: answers are not sealed in the database."
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The settings of an installation that is well."""
+    database = Database(f"sqlite:///{tmp_path / 'kiemdiem.db'}")
+    migrate(database)
+    seed(database)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, NOW, expected=0, put_out=0)
+    database.close()
+    return {
+        "KIEMDIEM_DATABASE_URL": f"sqlite:///{tmp_path / 'kiemdiem.db'}",
+        "KIEMDIEM_SECRET_KEY": KEY,
+        "KIEMDIEM_DATA_KEY": KEY,
+        "KIEMDIEM_PUBLIC_URL": "https://kiemdiem.example",
+        "KIEMDIEM_LANG": "en",
+    }
+
+
+def found(environ: dict[str, str], **also: str) -> Findings:
+    return check(environ | {f"KIEMDIEM_{name}": value for name, value in also.items()}, Path("forms"), NOW)
+
+
+def opened(environ: dict[str, str]) -> Database:
+    return Database(environ["KIEMDIEM_DATABASE_URL"], Sealer([bytes.fromhex(KEY)]))
+
+
+def test_an_installation_that_is_well_is_told_so(environ: dict[str, str]) -> None:
+    assert found(environ).lines() == ["All is well."]
+
+
+def test_wrong_settings_are_told_all_at_once_without_their_values(environ: dict[str, str]) -> None:
+    told = found(environ, PORT="eight", TELEGRAM_TOKEN="no-token", TYPO="1", DATA_KEY="abc").wrong
+    assert [line.partition(":")[0] for line in told] == [
+        "KIEMDIEM_PORT",
+        "KIEMDIEM_TYPO",
+        "KIEMDIEM_DATA_KEY",
+        "KIEMDIEM_TELEGRAM_TOKEN",
+    ]
+    assert "no-token" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"SECRET_KEY": ""}, "KIEMDIEM_SECRET_KEY is not set. Make one: openssl rand -hex 32"),
+        (
+            {"SECRET_KEY": "short"},
+            "KIEMDIEM_SECRET_KEY is too short, at least 32 characters are needed. Make another: openssl rand -hex 32",
+        ),
+        (
+            {"PUBLIC_URL": "http://kiemdiem.example"},
+            "KIEMDIEM_PUBLIC_URL must begin with https://, because answers cross the network.",
+        ),
+    ],
+)
+def test_a_weak_setting_is_told_with_how_to_mend_it(
+    environ: dict[str, str], settings: dict[str, str], told: str
+) -> None:
+    assert found(environ, **settings).wrong == [told]
+
+
+def test_what_is_only_worth_knowing_is_no_failure(environ: dict[str, str]) -> None:
+    told = found(environ, PUBLIC_URL="", DATA_KEY="")
+    assert (told.wrong, told.known) == (
+        [],
+        [
+            NO_DATA_KEY,
+            "KIEMDIEM_PUBLIC_URL is not set: the web page opens on this machine only, port 8000.",
+            "There is no channel besides the web page.",
+        ],
+    )
+
+
+def test_files_that_others_may_read_are_named(environ: dict[str, str], tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    key.chmod(0o644)
+    (tmp_path / "kiemdiem.db").chmod(0o640)
+    del environ["KIEMDIEM_SECRET_KEY"]
+    assert found(environ, SECRET_KEY_FILE=str(key)).wrong == [
+        f"KIEMDIEM_SECRET_KEY_FILE: others may read {key}. Run: chmod 600 {key}",
+        f"Others may read the database {tmp_path / 'kiemdiem.db'}. Run: chmod 600 {tmp_path / 'kiemdiem.db'}",
+    ]
+
+
+def test_a_missing_an_old_and_a_newer_database_are_told_apart(environ: dict[str, str], tmp_path: Path) -> None:
+    missing = tmp_path / "other.db"
+    assert found(environ, DATABASE_URL=f"sqlite:///{missing}").wrong == [
+        f"{missing}: there is no database yet. Run: kiemdiem migrate"
+    ]
+    assert not missing.exists()
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert found(environ).wrong == [
+        "The database is at revision 9999, newer than this program. Install a newer program."
+    ]
+    with database.transaction() as db:
+        db.execute(sa.text("DELETE FROM alembic_version"))
+    assert found(environ).wrong == [
+        "The database is at revision -, 0001 is needed. Back it up, then run: kiemdiem migrate"
+    ]
+    database.close()
+
+
+def test_a_server_that_is_gone_is_told_without_its_password(environ: dict[str, str]) -> None:
+    told = found(environ, DATABASE_URL="postgresql://kiemdiem:s3cret@127.0.0.1:1/kiemdiem").wrong
+    assert told == [
+        "The database cannot be used (OperationalError). Is the server up, and KIEMDIEM_DATABASE_URL right?"
+    ]
+
+
+def test_answers_sealed_with_another_key_are_told(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(
+            sa.insert(m.Answer).values(
+                assessment_id=1, question="a", number=1, starts=True, at=NOW, words=b"\1\0\0\0\0sealed"
+            )
+        )
+    database.close()
+    assert found(environ).wrong == [
+        "Answers are sealed with a key that is not in KIEMDIEM_DATA_KEY. "
+        "Add the old key behind the new one, with a comma between."
+    ]
+
+
+def test_a_broken_form_is_told_by_its_file(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("id = ")
+    told = check(environ, tmp_path, NOW).wrong
+    assert [line.partition(":")[0] for line in told] == ["broken.toml"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong", "known"),
+    [
+        (None, [], ["Telegram: @kiemdiem_bot."]),
+        (
+            "unauthorized",
+            ["Telegram refuses KIEMDIEM_TELEGRAM_TOKEN. Get the token from BotFather again."],
+            [],
+        ),
+        (
+            "server error",
+            [
+                "{url} cannot be reached. Look at the network and the firewall; where Telegram is blocked, "
+                "use the web page."
+            ],
+            [],
+        ),
+    ],
+)
+async def test_the_token_is_tried_and_never_printed(
+    environ: dict[str, str], fault: str | None, wrong: list[str], known: list[str]
+) -> None:
+    async with BotApi() as api:
+        if fault:
+            api.fails("getMe", fault)
+        told = await asyncio.to_thread(
+            found, environ, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL=api.url, TELEGRAM_SECRET="only-we-know"
+        )
+    assert (told.wrong, told.known) == ([line.format(url=api.url) for line in wrong], known)
+    assert TOKEN not in "".join(told.lines())
+
+
+def test_pausing_is_worth_knowing(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        notes.write(db, notes.PAUSED, "2026-12-07T03:00:00+00:00")
+    database.close()
+    told = found(environ)
+    assert (told.wrong, told.known) == ([], ["Paused since 2026-12-07T03:00 (UTC). Go on with: kiemdiem resume"])
+
+
+def sentences(database: Database, now: datetime = NOW) -> list[str]:
+    with database.transaction(read_only=True) as db:
+        return [alarm.sentence("en") for alarm in alarms(db, now)]
+
+
+def test_a_clock_that_stands_still_is_an_alarm(database: Database) -> None:
+    seed(database)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, NOW, expected=0, put_out=0)
+    assert sentences(database, NOW + timedelta(minutes=10)) == []
+    assert sentences(database, NOW + timedelta(minutes=47)) == [
+        "The reminder job did not run for 47 minutes. Is kiemdiem run up? (In the log: clock.job_failed.)",
+        "The digest job did not run for 47 minutes. Is kiemdiem run up?",
+        "The closing job did not run for 47 minutes. Is kiemdiem run up?",
+    ]
+
+
+def test_a_job_that_runs_and_puts_nothing_out_although_people_are_due_is_an_alarm(database: Database) -> None:
+    people = tuple((f"KM-{n}", f"Người {n}", 1) for n in range(50))
+    seed(database, people=people)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, NOW, expected=0, put_out=0)
+        db.execute(sa.update(m.Assessment).values(remind_at=NOW - timedelta(minutes=30)))
+    assert sentences(database) == ["Expected 50 reminders, put out 0. Look in the log for clock.job_failed."]
+    with database.transaction() as db:
+        notes.write(db, notes.PAUSED, NOW.isoformat())
+    assert sentences(database) == []
+
+
+def test_what_is_stuck_is_an_alarm(database: Database) -> None:
+    with database.transaction() as db:
+        address = addresses.ensured(db, "telegram", "1", "71", NOW)
+        outbox.put(db, key="a", kind=m.REPLY, address_id=address.id, now=NOW, body="{}", state=m.REFUSED)
+        incoming.keep(db, "telegram:1:5", "ValueError", "[]", NOW)
+    assert sentences(database) == [
+        "1 messages do not get out (refused, unsure or waiting long). See: kiemdiem outbox list",
+        "1 turns failed and are kept. See: kiemdiem inbox list",
+    ]
