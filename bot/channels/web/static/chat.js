@@ -40,7 +40,11 @@
     const p = make("p", "", said);
     p.prepend(name);
     box.append(p);
-    if (at) box.append(make("time", "", at.slice(11)));
+    if (at) {
+      const foot = make("div", "foot");
+      foot.append(make("time", "", at.slice(11)));
+      box.append(foot);
+    }
     line.append(box);
     turn.append(line);
     log.append(turn);
@@ -68,7 +72,7 @@
     more.setAttribute("aria-label", words.older);
     more.setAttribute("aria-expanded", "false");
     more.onclick = () => more.setAttribute("aria-expanded", String(turn.classList.toggle("open")));
-    turn.firstChild.append(more);
+    turn.querySelector(".foot").prepend(more);
     turn.append(box);
     if (newest) newest.classList.add("past");
     newest = turn;
