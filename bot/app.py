@@ -61,6 +61,7 @@ class App:
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.inbox = Inbox(self.database, answer=route, now=now, lang=settings.lang, deliveries=self.deliveries)
         self.clock = Clock(self.database, now, self.wake, settings.zone)
+        self.stop = asyncio.Event()
         page = web.Web(
             self.database,
             self.inbox.receive,
@@ -70,6 +71,7 @@ class App:
             settings.zone,
             settings.lang,
             settings.public_url,
+            self.stop.is_set,
         )
         self.web = Starlette(
             routes=[
@@ -79,7 +81,6 @@ class App:
             ]
         )
         self.hook = hook_url(settings.public_url, settings.telegram_api_url)
-        self.stop = asyncio.Event()
 
     def wake(self) -> None:
         """Something may be due on every channel."""
