@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCKED := --require-hashes --only-binary=:all:
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
-.PHONY: demo chat test browser check lock
+.PHONY: demo chat test browser pictures check lock
 demo: $(call stamp,run)
 	$(BIN)/kiemdiem demo --port $(PORT)
 chat: $(call stamp,run)
@@ -15,6 +15,8 @@ test: $(call stamp,test)
 	$(BIN)/python -m pytest -q
 browser: $(call stamp,browser)
 	$(BIN)/python -m pytest -q -n 0 -m browser tests/browser
+pictures: $(call stamp,browser)  # of the README, from the demo as it runs
+	PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 -m browser tests/browser/test_pictures.py
 check: $(call stamp,test) $(call stamp,lint)
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	$(BIN)/python -m pytest -q

@@ -211,7 +211,10 @@ def test_on_a_phone_enter_begins_a_line_and_everything_can_be_touched(opened: Op
     page.click(".choice >> nth=2")
     page.wait_for_selector(".turn:not(.past) > .buttons .main")
     assert echo.heard == ["một\nhai", "12.level=2"]
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for text in ("ba", "bốn", "năm"):
+        sends(page, text)
+        page.wait_for_selector(".state.saved")
+    assert page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [360, 740]
     small = (
         "all => all.filter(b => b.offsetParent && (b.offsetHeight < 48 || b.offsetWidth < 48)).map(b => b.outerHTML)"
     )

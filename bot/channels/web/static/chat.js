@@ -8,7 +8,7 @@
   const touch = matchMedia("(hover: none) and (pointer: coarse)").matches;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const drawn = new Set();
-  let seen = 0, day = "", newest = null, busy = false, over = false, stream = null, asleep = false, still = 0;
+  let seen = 0, day = "", newest = null, busy = false, over = false, stream = null, asleep = false, still = 0, low = true;
 
   // What the browser keeps: the draft and what waits to be sent until it is saved; what was said until the tab is closed.
   const kept = (store, name, otherwise) => {
@@ -87,7 +87,6 @@
     return turn;
   }
   function show(messages) {
-    const low = left() < 160;
     const held = document.activeElement;
     const last = messages.map(draw).filter((turn) => turn).pop();
     if (!last) return;
@@ -97,9 +96,10 @@
   // The end, or the beginning of the last message where it is longer than the screen.
   function look(turn, at_once) {
     const end = scroll.scrollHeight - scroll.clientHeight;
-    const top = turn ? Math.min(end, turn.offsetTop - scroll.offsetTop - 12) : end;
+    const top = turn ? Math.min(end, turn.offsetTop - 12) : end;
     scroll.scrollTo({ top: top, behavior: at_once || calm ? "auto" : "smooth" });
-    under(top < end - 60 ? words.more : "");
+    low = top > end - 160; // where it will be: a second message may come while it still moves
+    under(low ? "" : words.more);
   }
   // How much of the conversation is below what is seen, and the button that says so.
   const left = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight;
@@ -266,15 +266,17 @@
   };
   scroll.addEventListener("scroll", () => {
     clearTimeout(still);
-    still = setTimeout(() => { if (left() < 60 || below.hidden) under(left() < 60 ? "" : words.more); }, 150);
+    still = setTimeout(() => {
+      low = left() < 160;
+      if (low || below.hidden) under(low ? "" : words.more);
+    }, 150);
   });
-  if (window.visualViewport) {
-    visualViewport.addEventListener("resize", () => {
-      const low = left() < 160;
-      document.body.style.setProperty("--height", visualViewport.height + "px");
-      if (low) look(null, true);
-    });
-  }
+  // The keyboard of a phone, or a pane that became narrower: the end stays in sight.
+  const fit = () => {
+    if (window.visualViewport) document.body.style.setProperty("--height", visualViewport.height + "px");
+    if (low) look(null, true);
+  };
+  (window.visualViewport || window).addEventListener("resize", fit);
 
   // Opening: what was said, with our own words where they stood
   JSON.parse($("past").textContent).forEach((message) => {

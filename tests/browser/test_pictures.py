@@ -1,0 +1,97 @@
+"""The pictures of the README, taken from the demo as it runs: ``make pictures`` keeps them in docs/images."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.server import free_port
+from tests.browser.conftest import DESK, PHONE, Opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FrameLocator, Page
+
+ANSWER = "Dự 11/12 buổi sinh hoạt chi bộ, vắng 1 buổi do đi công tác, có báo cáo.\n\nHọc đủ 4 chuyên đề trong năm."
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    """The demo, as ``make demo`` starts it."""
+    port = free_port("127.0.0.1", 18700)
+    command = [sys.executable, "-m", "bot", "demo", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        while "http://" not in (line := demo.stdout.readline()):
+            assert demo.poll() is None
+        yield line.split()[-1].rstrip("/")
+        demo.terminate()
+        assert demo.wait(15) == 0
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Where the pictures go."""
+    folder = Path(os.environ.get("PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def taps(chat: Page | FrameLocator, *labels: str) -> None:
+    """Press buttons of the newest message, each once the one before is saved."""
+    for label in labels:
+        chat.locator(".turn:not(.past) > .buttons button", has_text=label).first.click()
+        chat.locator(".state.saved").last.wait_for()
+
+
+def plays(page: Page, part: int) -> FrameLocator:
+    """Open the chat of one of the five, in the demo's page."""
+    page.locator(".part").nth(part).click()
+    pane = page.frame_locator(".pane:last-child iframe")
+    pane.locator("#text").wait_for()
+    return pane
+
+
+def begins(chat: Page | FrameLocator) -> None:
+    """Agree, confirm the heading, and answer the first question."""
+    taps(chat, "Bắt đầu", "Đồng ý", "Tiếp", "Bắt đầu", "Đúng")
+    chat.locator("#text").fill(ANSWER)
+    chat.locator("#writing button").click()
+    chat.locator(".bot", has_text="Đã ghi").last.wait_for()
+
+
+def picture(page: Page, file: Path) -> None:
+    """What is seen once everything stands still."""
+    page.wait_for_timeout(700)
+    page.screenshot(path=file)
+    assert file.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_of_the_chat(opened: Opened, album: Path, scheme: str) -> None:
+    page = opened("/", **PHONE, color_scheme=scheme)
+    begins(plays(page, 0))
+    page.goto(page.locator("iframe").get_attribute("src") or "")
+    picture(page, album / f"chat-phone-{scheme}.png")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    picture(page, album / f"chat-desktop-{scheme}.png")
+
+
+def test_pictures_of_the_door_and_the_demo(opened: Opened, album: Path) -> None:
+    picture(opened("/chat/K7P2M4QX", **PHONE), album / "door-phone.png")
+    page = opened("/", **DESK)
+    picture(page, album / "demo-start.png")
+    begins(plays(page, 0))
+    plays(page, 3)
+    plays(page, 4)
+    page.click("[data-to=before]")
+    page.locator("#said", has_text="Vừa gửi").wait_for()
+    page.click("[data-to=digest]")
+    page.locator("#now", has_text="17:00").wait_for()
+    page.wait_for_timeout(2500)
+    picture(page, album / "demo-four.png")
