@@ -85,7 +85,7 @@ def _digest(db: Db, outgoing: Outgoing, cycle: Cycle, reader: Person, now: datet
     whole = progress.rollup(db, reader, outgoing.unit_id, cycle.id)
     if whole is None:
         return None
-    cells = tallies(whole.cells)
+    cells = tallies(whole)
     if not any(each.waits for each in cells):
         return None
     parts = below(whole)

@@ -3,44 +3,34 @@
 from handlers import digests
 from handlers.cycles import Cycle
 from handlers.digests import total
-from handlers.messages import Choice, Message, Move, Said, Tapped, heard
+from handlers.messages import Choice, Message, Move, Tapped
 from handlers.progress import below, standings, tallies
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import an_id
-from storage import addresses, progress, units
+from storage import progress, units
 from storage.people import Person
-
-PLACE = "committee"
 
 
 def handle(turn: Turn) -> list[Message]:
-    """``committee.show[=unit[/page]]`` and ``committee.unit=unit``; whatever else shows the same again."""
-    event, here = turn.event, turn.address.place.removeprefix(f"{PLACE}/")
-    if isinstance(event, Said) and turn.address.place.startswith(PLACE):
-        event = heard(_at(turn, here), event)
-    return [_at(turn, event.value.partition("=")[2] if isinstance(event, Tapped) else here)]
-
-
-def show(turn: Turn) -> list[Message]:
-    """The roll-up of the person's unit; which one, where they look after several."""
-    return [_at(turn, "")]
-
-
-def _at(turn: Turn, where: str) -> Message:
-    """What is shown of a unit: ``3`` or, its second page, ``3/1``. The next words are said there."""
+    """``committee.show[=unit[/page]]`` and ``committee.unit=unit``; whatever else shows the whole again."""
+    where = turn.event.value.partition("=")[2] if isinstance(turn.event, Tapped) else ""
     unit, page = (an_id(part) for part in (*where.split("/"), "")[:2])
-    addresses.go(turn.db, turn.address.id, f"{PLACE}/{unit or ''}/{page or 0}")
-    mine = tuple(dict.fromkeys(turn.person.units_as(*progress.OFFICERS))) if turn.person else ()
+    return [_shown(turn, unit, page or 0)]
+
+
+def _shown(turn: Turn, unit: int | None, page: int) -> Message:
+    """The unit that was tapped, if it is the person's business, else their own; which one, where they have several."""
+    mine = progress.overseen(turn.db, turn.person) if turn.person else ()
     if turn.person is None or not mine:
         return Message(say(turn.lang, "officer.no_unit"))
     if turn.cycle is None:
         return Message(say(turn.lang, "secretary.no_cycle"))
-    if unit is not None and (found := _unit(turn, turn.person, turn.cycle, unit, mine, page or 0)):
+    if unit is not None and (found := _unit(turn, turn.person, turn.cycle, unit, mine, page)):
         return found
     if len(mine) > 1:
         return which(turn, mine)
-    whole = _unit(turn, turn.person, turn.cycle, mine[0], mine, page or 0)
+    whole = _unit(turn, turn.person, turn.cycle, mine[0], mine, page)
     assert whole is not None
     return whole
 
@@ -73,7 +63,5 @@ def _unit(turn: Turn, person: Person, cycle: Cycle, unit_id: int, mine: tuple[in
         numbers = digests.counts(standings(turn.db, cycle, members))
         message = digests.numbers_only(turn.lang, cycle, unit_id, name, numbers, turn.now)
     else:
-        message = digests.rollup(
-            turn.lang, cycle, total(unit_id, name, parts), parts, tallies(whole.cells), turn.now, page
-        )
+        message = digests.rollup(turn.lang, cycle, total(unit_id, name, parts), parts, tallies(whole), turn.now, page)
     return Message(message.text, message.choices, (*message.moves, up)) if up else message

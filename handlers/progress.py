@@ -54,24 +54,29 @@ def stage_of(db: Db, state: str, form_id: int | None, form_digest: str | None, p
     return stage(frozen.form(db, form_id, form_digest), place)
 
 
-def tallies(cells: Sequence[Cell]) -> list[Tally]:
-    """The counts of each cell."""
+def tallies(whole: Rollup) -> list[Tally]:
+    """The counts of each cell; one that lies deeper is named with what it belongs to, for names repeat."""
     return [
         Tally(
             each.id,
-            each.name,
+            _full_name(whole, each),
             submitted=each.states.get(m.SUBMITTED, 0) + each.states.get(m.ACCEPTED, 0),
             present=sum(number for state, number in each.states.items() if state != m.EXEMPT),
             waits=sum(each.states.get(state, 0) for state in m.OWES),
         )
-        for each in cells
+        for each in whole.cells
     ]
+
+
+def _full_name(whole: Rollup, cell: Cell) -> str:
+    above = [int(unit) for unit in cell.path.removeprefix(whole.path).split(".")[:-2]]
+    return f"{cell.name}, {whole.names[above[-1]]}" if above else cell.name
 
 
 def below(whole: Rollup) -> list[Tally]:
     """The counts of what lies right below a unit; a unit with members of its own stands among them itself."""
     parts: dict[int, list[Tally]] = defaultdict(list)
-    for each, tally in zip(whole.cells, tallies(whole.cells), strict=True):
+    for each, tally in zip(whole.cells, tallies(whole), strict=True):
         rest = each.path.removeprefix(whole.path)
         parts[int(rest.partition(".")[0]) if rest else whole.unit_id].append(tally)
     return [total(unit, whole.names[unit], cells) for unit, cells in parts.items()]

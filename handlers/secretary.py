@@ -5,41 +5,21 @@ from datetime import datetime
 
 from handlers import digests, nudges
 from handlers.cycles import Cycle
-from handlers.messages import Choice, Message, Move, Said, Tapped, heard
+from handlers.messages import Choice, Message, Move, Tapped
 from handlers.notices import when
 from handlers.progress import standings
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import an_id
-from storage import addresses, notes, outbox, progress, units
+from storage import notes, outbox, progress, units
 from storage.progress import Member
-
-PLACE = "cell"
 
 
 def handle(turn: Turn) -> list[Message]:
     """``cell.show[=unit]``, ``cell.nudge=unit``, ``cell.nudge_yes=unit``; whatever else shows the cell again."""
-    _, _, here = turn.address.place.partition("/")
-    event = turn.event
-    if isinstance(event, Said) and turn.address.place.startswith(PLACE):
-        event = heard(_at(turn, here), event)
-    view, _, unit = (event.value.removeprefix("cell.") if isinstance(event, Tapped) else here).partition("=")
-    if view == "nudge_yes":
-        addresses.go(turn.db, turn.address.id, f"{PLACE}/show")
-        return [_with_cell(turn, an_id(unit), nudged)]
-    return [_at(turn, f"{view}={unit}")]
-
-
-def show(turn: Turn) -> list[Message]:
-    """How far the person's cell is; which one, where they look after several."""
-    return [_at(turn, "show")]
-
-
-def _at(turn: Turn, where: str) -> Message:
-    """What is shown at a place of this flow: ``show=3`` or ``nudge=3``. The next words are said there."""
-    view, unit = ("nudge" if where.startswith("nudge=") else "show"), an_id(where.partition("=")[2])
-    addresses.go(turn.db, turn.address.id, f"{PLACE}/{view}={unit or ''}")
-    return _with_cell(turn, unit, nudge if view == "nudge" else overview)
+    name, _, unit = turn.event.value.partition("=") if isinstance(turn.event, Tapped) else ("", "", "")
+    view = {"cell.nudge": nudge, "cell.nudge_yes": nudged}.get(name, overview)
+    return [_with_cell(turn, an_id(unit), view)]
 
 
 def _with_cell(turn: Turn, tapped: int | None, view: "View") -> Message:

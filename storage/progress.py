@@ -126,6 +126,17 @@ def rollup(db: Db, asker: Person, unit_id: int, cycle_id: int) -> Rollup | None:
     return Rollup(unit_id, path, {unit: row.name for unit, row in units.items()}, cells)
 
 
+def overseen(db: Db, person: Person) -> tuple[int, ...]:
+    """The units a person is officer of, without those that lie under another of them."""
+    mine = person.units_as(*OFFICERS)
+    rows = db.execute(sa.select(m.Unit.id, m.Unit.path).where(m.Unit.id.in_(mine)))
+    top: list[tuple[int, str]] = []
+    for unit, path in sorted(rows, key=lambda row: (len(row.path), row.id)):
+        if not any(path.startswith(above) for _, above in top):
+            top.append((unit, path))
+    return tuple(unit for unit, _ in top)
+
+
 def _path_for(db: Db, asker: Person, unit_id: int) -> str | None:
     """The path of a unit that is one the asker is officer of, or lies under one; None: it is not."""
     mine = asker.units_as(*OFFICERS)

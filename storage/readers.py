@@ -1,5 +1,6 @@
 """Who gets a digest."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,20 @@ def secretaries(db: Db, cycle_id: int) -> list[Reader]:
 
 
 def officers(db: Db) -> list[Reader]:
-    """The officers who can be reached."""
-    return _readers(db, OFFICERS, sa.true())
+    """The officers who can be reached, each for the units they oversee that lie under no other of them."""
+    found = _readers(db, OFFICERS, sa.true())
+    paths = {row.id: row.path for row in db.execute(sa.select(m.Unit.id, m.Unit.path))}
+
+    def has_above(reader: Reader) -> bool:
+        return any(
+            other.unit_id != reader.unit_id and paths[reader.unit_id].startswith(paths[other.unit_id])
+            for other in by_person[reader.person_id]
+        )
+
+    by_person: dict[int, list[Reader]] = defaultdict(list)
+    for each in found:
+        by_person[each.person_id].append(each)
+    return [each for each in found if not has_above(each)]
 
 
 def _readers(db: Db, roles: Sequence[str], which: sa.ColumnElement[bool]) -> list[Reader]:

@@ -6,7 +6,6 @@ Dung an officer of the organisation above both.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +17,7 @@ from bot.season import open_cycle
 from bot.wording import worded
 from handlers.cycles import Consent, Cycle, Slot
 from handlers.forms import Form, Option, Question, Section
-from handlers.messages import Event, Message, Said, Tapped, loads
+from handlers.messages import Event, Message, Tapped, loads
 from handlers.turn import Turn, current_cycle
 from handlers.words import fold
 from storage import addresses, assessments, claims, people
@@ -108,7 +107,6 @@ class World:
     def __init__(self, database: Database, cycle: Cycle = CYCLE) -> None:
         self.database, self.rules = database, cycle
         self.now = cycle.opens
-        self.said = Message("")
         self.messages: dict[str, list[Message]] = defaultdict(list)
         with database.transaction() as db:
             _first_people(db, self.now)
@@ -179,29 +177,31 @@ class World:
         self.deliver()
 
     def jobs(self) -> None:
-        """The clock's jobs, each in its transaction, as the clock runs them."""
-        cycle = self.cycle
+        """The clock's jobs."""
         with self.database.transaction() as db:
             jobs.close(db, self.now)
-        more = True
-        while more:
-            with self.database.transaction() as db:
-                more = jobs.remind(db, self.now, cycle).more
-        with self.database.transaction() as db:
+            cycle = current_cycle(db)
+            assert cycle
+            while jobs.remind(db, self.now, cycle).more:
+                pass
             jobs.digest(db, self.now, cycle)
 
     def deliver(self) -> None:
         """Send what is due."""
-        while self.deliver_one():
-            pass
+        with self.database.transaction() as db:
+            while self._deliver_one(db):
+                pass
 
     def deliver_one(self) -> bool:
-        """Claim and send one message; whether there was one."""
+        """Claim and send one message in a transaction of its own; whether there was one."""
         with self.database.transaction() as db:
-            row = claims.claim_notice(db, "test", ("fake", ""), self.now, worded)
-            if row is None:
-                return False
-            claims.mark_sent(db, [row.key], "test", self.now)
+            return self._deliver_one(db)
+
+    def _deliver_one(self, db: Db) -> bool:
+        row = claims.claim_notice(db, "test", ("fake", ""), self.now, worded)
+        if row is None:
+            return False
+        claims.mark_sent(db, [row.key], "test", self.now)
         assert row.body
         self.messages[row.chat.removeprefix("fake/")].append(loads(row.body))
         return True
@@ -233,15 +233,6 @@ class World:
         with self.database.transaction() as db:
             answers: list[Message] = handle(self.turn(db, name, Tapped(value)), *more)
         return answers
-
-    def says(self, name: str, words: str, handle: Any) -> None:
-        """They type these words into a flow; ``said`` is its answer."""
-        first = {"secretary": "cell/show=", "officer": "committee//0"}[handle.__module__.rpartition(".")[2]]
-        with self.database.transaction() as db:
-            turn = self.turn(db, name, Said(words))
-            if not turn.address.place:
-                turn = replace(turn, address=replace(turn.address, place=first))
-            self.said = handle(turn)[0]
 
     # -------------------------------------------------------------- what came of it
 

@@ -266,24 +266,6 @@ def test_a_nudge_at_night_waits_for_the_morning(world: World) -> None:
     assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
 
 
-def test_without_buttons_the_same_is_done_by_words(world: World) -> None:
-    said = []
-    for words in ("nhac cac dong chi chua nop", "Gửi lời nhắc", "nhắc lại giúp", "Quay lại"):
-        world.says("Bình", words, secretary.handle)
-        said.append(world.said.text.splitlines()[0])
-    assert said == [
-        "Sẽ nhắc 6 đồng chí, ngay bây giờ:",
-        "Đã gửi lời nhắc tới 6 đồng chí.",
-        "Chi bộ 1 · 25/11/2026",
-        "Chi bộ 1 · 25/11/2026",
-    ]
-    said = []
-    for words in ("1", "quay lai", "Chi bộ 2"):
-        world.says("Dung", words, officer.handle)
-        said.append(world.said.text.splitlines()[0])
-    assert said == ["Chi bộ 1 · 25/11/2026", "Đảng bộ Sở A · 25/11/2026", "Chi bộ 2 · 25/11/2026"]
-
-
 def test_who_uses_only_the_page_finds_the_nudge_there(world: World) -> None:
     world.block("Tú")
     world.link("Tú", "web")
@@ -342,9 +324,17 @@ def test_a_committee_sees_its_organisations_and_the_cells_that_need_help_most(wo
         "• Đảng bộ Sở A: 0/8 (0 %)\n"
         "\n"
         "Chi bộ cần giúp nhất:\n"
-        "• Chi bộ 1: 0/6 (0 %)\n"
-        "• Chi bộ 2: 0/2 (0 %)"
+        "• Chi bộ 1, Đảng bộ Sở A: 0/6 (0 %)\n"
+        "• Chi bộ 2, Đảng bộ Sở A: 0/2 (0 %)"
     )
+
+
+def test_who_oversees_an_organisation_and_the_committee_above_gets_one_digest(world: World) -> None:
+    world.role("Dung", "officer", 1)
+    world.at("2026-11-26 08:00")
+    assert [text.splitlines()[0] for text in world.received("Dung")] == ["Đảng bộ Khối · 26/11/2026"]
+    deeper = world.taps("Dung", "committee.unit=2", officer.handle)[0]
+    assert [move.value for move in deeper.moves] == ["committee.unit=1"]
 
 
 def test_an_officer_is_not_written_to_once_all_cells_are_complete(world: World) -> None:
