@@ -108,4 +108,4 @@ def _save(turn: Turn, assessment: Assessment, after: Filling, *, state: str, rem
 
 def _moment(turn: Turn, at: datetime) -> str:
     assert turn.cycle is not None
-    return f"{turn.cycle.local(at):%H:%M %d/%m/%Y}"
+    return notices.when(turn.lang, turn.cycle, at)

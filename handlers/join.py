@@ -216,7 +216,8 @@ def decided(turn: Turn, *, given: bool) -> Message:
     if given:
         at = next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=turn.now)
         enrolments.off_paper(turn.db, turn.person.id, cycle.id, at)
-        return _menu(_go(turn, ""), say(turn.lang, "join.accepted"))
+        _go(turn, "")
+        return Message(say(turn.lang, "join.accepted"), moves=(Move("fill.open", say(turn.lang, "join.menu")),))
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
     declined = _menu(turn, say(turn.lang, "join.declined"))
     return replace(declined, moves=(Move("join.consent", say(turn.lang, "join.reconsider")), *declined.moves))
@@ -256,9 +257,8 @@ def _too_often(turn: Turn) -> Message:
 def _tell_others(turn: Turn, person: Person, key: str, undo: Address | None = None) -> None:
     """A notice at the person's other addresses; with *undo*: and a way to end that address."""
     lang = person.lang or turn.lang
-    at = turn.cycle.local(turn.now) if turn.cycle else turn.now
     moves = (Move(f"join.not_me={undo.id}", say(lang, "join.not_me")),) if undo else ()
-    text = say(lang, key, channel=say(lang, f"join.on_{turn.address.channel}"), at=f"{at:%H:%M %d/%m/%Y}")
+    text = say(lang, key, channel=say(lang, f"join.on_{turn.address.channel}"))
     for other in addresses.of_person(turn.db, person.id):
         if other.id != turn.address.id:
             outbox.put(

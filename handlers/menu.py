@@ -1,17 +1,26 @@
 """What one can do here: the menu, which is always at hand and loses nothing."""
 
+from handlers import join, own
 from handlers.messages import Choice, Message, Tapped
+from handlers.notices import when
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import addresses, assessments
+from storage import addresses
 from storage import models as m
 
-LABELS = {
-    m.NOT_STARTED: "menu.begin",
-    m.IN_PROGRESS: "menu.continue",
-    m.RETURNED: "menu.continue",
-    m.SUBMITTED: "menu.submitted",
-    m.ACCEPTED: "menu.submitted",
+WANTED = {  # what somebody may want to do with a review in that state
+    m.NOT_STARTED: ["menu.begin"],
+    m.IN_PROGRESS: ["menu.continue", "menu.mine"],
+    m.RETURNED: ["menu.continue", "menu.mine"],
+    m.SUBMITTED: ["menu.submitted"],
+    m.ACCEPTED: ["menu.submitted"],
+}
+LEADS_TO = {
+    "menu.begin": "fill.open",
+    "menu.continue": "fill.open",
+    "menu.mine": "mine.open",
+    "menu.submitted": "mine.open",
+    "join.reconsider": "join.consent",
 }
 
 
@@ -32,23 +41,29 @@ def show(turn: Turn) -> Message:
     """Who one is, what is open, and what one can do. The next words are said to the menu."""
     assert turn.person is not None
     addresses.go(turn.db, turn.address.id, "menu")
-    choices = []
-    lines = [say(turn.lang, "menu.greeting", name=turn.person.name)]
-    assessment = assessments.of(turn.db, turn.person.id, turn.cycle.id) if turn.cycle else None
-    if turn.cycle is None or turn.cycle.closed or assessment is None:
-        lines.append(say(turn.lang, "menu.nothing_open"))
-    else:
-        due = turn.cycle.local(turn.cycle.due)
-        lines.append(
-            say(turn.lang, f"menu.state_{assessment.state}", cycle=turn.cycle.name, due=f"{due:%H:%M %d/%m/%Y}")
-        )
-    if assessment is not None and (label := LABELS.get(assessment.state)):
-        choices.append(Choice("mine.open" if label == "menu.submitted" else "fill.open", say(turn.lang, label)))
+    standing, choices = _own_review(turn)
     if turn.person.units_as("secretary", "deputy"):
         choices.append(Choice("cell.open", say(turn.lang, "menu.cell")))
     if turn.person.units_as("officer", "admin"):
         choices.append(Choice("committee.open", say(turn.lang, "menu.committee")))
-    if assessment is not None and assessment.state in (m.IN_PROGRESS, m.RETURNED):
-        choices.append(Choice("mine.open", say(turn.lang, "menu.mine")))
     choices.append(Choice("menu.help", say(turn.lang, "menu.help")))
-    return Message("\n\n".join(lines), tuple(choices))
+    return Message(f"{say(turn.lang, 'menu.greeting', name=turn.person.name)}\n\n{standing}", tuple(choices))
+
+
+def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
+    """How the own review stands, and what one may do with it."""
+    assert turn.person is not None
+    lang, cycle = turn.lang, turn.cycle
+    if cycle is None:
+        return say(lang, "menu.nothing_open"), []
+    found = own.assessment(turn)
+    if isinstance(found, Message):
+        declined = join.consented(turn.db, turn.person.id, cycle) is False
+        text, wanted = f"{cycle.name}\n{found.text}", ["join.reconsider"] if declined else []
+    else:
+        due, closes = when(lang, cycle, cycle.due), when(lang, cycle, cycle.closes)
+        text = say(lang, f"menu.state_{found.state}", cycle=cycle.name, due=due, closes=closes)
+        wanted = WANTED[found.state]
+    if cycle.closed:
+        text, wanted = say(lang, "menu.nothing_open"), [key for key in wanted if key == "menu.submitted"]
+    return text, [Choice(LEADS_TO[key], say(lang, key)) for key in wanted]

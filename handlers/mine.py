@@ -1,12 +1,10 @@
 """What one submitted: read it, change and submit it again, or discard a draft. Nothing is ever deleted."""
 
-from datetime import datetime
-
 from handlers import own
 from handlers.calendar import next_reminder
-from handlers.cycles import Cycle
 from handlers.draft import Filling, Write
 from handlers.messages import Message, Move, Tapped, heard
+from handlers.notices import when
 from handlers.readback import pages
 from handlers.screens import show as show_filling
 from handlers.texts import say
@@ -115,14 +113,14 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
     lines, moves = [], []
     if submitted:
         key = "mine.submitted" if submitted.number == 1 else "mine.submitted_again"
-        at = _moment(cycle, submitted.at)
+        at = when(lang, cycle, submitted.at)
         lines.append(say(lang, key, at=at, code=submitted.receipt, times=submitted.number))
         moves.append(Move("mine.read=1", say(lang, "mine.read")))
     if assessment.owes:
         filling = own.filling(turn, assessment)
         answered = sum(bool(filling.answers.get(question.id)) for question in filling.asked)
         key = {m.NOT_STARTED: "not_started", m.RETURNED: "returned"}.get(assessment.state, "draft")
-        due = _moment(cycle, cycle.due)
+        due = when(lang, cycle, cycle.due)
         lines.append(say(lang, f"mine.{key}", due=due, answered=answered, total=len(filling.asked)))
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
@@ -131,7 +129,7 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
     elif assessment.state == m.ACCEPTED:
         lines.append(say(lang, "mine.accepted"))
     elif _may_reopen(turn, assessment):
-        lines.append(say(lang, "mine.until", closes=_moment(cycle, cycle.closes)))
+        lines.append(say(lang, "mine.until", closes=when(lang, cycle, cycle.closes)))
         moves.append(Move("mine.reopen", say(lang, "mine.reopen")))
     return Message("\n\n".join(lines), moves=tuple(moves))
 
@@ -162,7 +160,3 @@ def _may_discard(turn: Turn, assessment: Assessment) -> bool:
 
 def _accepts(turn: Turn) -> bool:
     return turn.cycle is not None and turn.cycle.accepts(turn.now, None) in ("on_time", "late")
-
-
-def _moment(cycle: Cycle, at: datetime) -> str:
-    return f"{cycle.local(at):%H:%M %d/%m/%Y}"

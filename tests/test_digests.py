@@ -244,7 +244,7 @@ def test_a_nudge_is_confirmed_first_and_says_how_often_each_was_reminded(world: 
         "\n"
         "Vừa được nhắc trong 20 giờ qua, chưa nhắc thêm: An.\n"
         "\n"
-        "Bot không nhắn tới được, cần gọi điện hoặc gửi mã mời: Tú."
+        "Trợ lý không nhắn tới được, cần gọi điện hoặc gửi mã mời: Tú."
     )
     assert [move.value for move in asked.moves] == ["cell.nudge_yes=3", "cell.show=3"]
     world.messages.clear()

@@ -213,9 +213,9 @@ def test_submitting_keeps_a_snapshot_and_gives_a_receipt(an: Member) -> None:
         assert submitted is not None
         state, why = db.execute(sa.select(m.Outgoing.state, m.Outgoing.why)).one()
     assert text == (
-        f"Cảm ơn đồng chí, đã nhận bản kiểm điểm lúc 09:00 24/11/2026. Mã biên nhận: {submitted.receipt}.\n\n"
-        "Tiếp theo: bản này chuyển đến bí thư chi bộ để chuẩn bị họp kiểm điểm. Đồng chí sẽ không bị nhắc nữa.\n\n"
-        "Cần đổi, đồng chí vẫn sửa và nộp lại được đến 09:00 08/12/2026."
+        f"Cảm ơn đồng chí, đã nhận bản kiểm điểm lúc 09:00 ngày 24/11/2026. Mã biên nhận: {submitted.receipt}.\n\n"
+        "Tiếp theo: bí thư chi bộ thấy đồng chí đã nộp và chuẩn bị họp kiểm điểm. Trợ lý không nhắc đồng chí nữa.\n\n"
+        "Cần đổi, đồng chí vẫn sửa và nộp lại được đến 09:00 ngày 08/12/2026."
     )
     assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Sửa và nộp lại"]
     assert submitted.snapshot == an.answers
@@ -229,7 +229,7 @@ def test_a_second_tap_on_the_confirmation_submits_nothing_more(an: Member) -> No
     fills_in(an)
     an.taps("Đúng, nộp")
     revision = an.assessment.revision
-    assert an.presses(f"1.submit={revision}").startswith("Đồng chí đã nộp bản kiểm điểm lúc 09:00 24/11/2026.")
+    assert an.presses(f"1.submit={revision}").startswith("Đồng chí đã nộp bản kiểm điểm lúc 09:00 ngày 24/11/2026.")
     assert an.count(m.Submission) == 1
 
 
@@ -255,7 +255,9 @@ def test_reopening_keeps_the_first_submission_and_is_reminded_of(an: Member) -> 
     an.taps("Nộp")
     an.says("Đúng, nộp")
     assert (an.assessment.state, an.assessment.remind_at, an.count(m.Submission)) == (m.SUBMITTED, None, 2)
-    assert an.presses("mine.open").startswith("Đồng chí đã nộp bản kiểm điểm 2 lần, lần cuối lúc 09:00 25/11/2026.")
+    assert an.presses("mine.open").startswith(
+        "Đồng chí đã nộp bản kiểm điểm 2 lần, lần cuối lúc 09:00 ngày 25/11/2026."
+    )
     with an.database.transaction(read_only=True) as db:
         scores = list(db.scalars(sa.select(m.Submission.score).order_by(m.Submission.number)))
     assert scores == [92.5, 94.5]
@@ -276,7 +278,7 @@ def test_a_late_submission_is_taken_and_marked(an: Member) -> None:
     fills_in(an)
     an.forward(days=8)
     assert an.presses("1.confirm").startswith(
-        "Đã quá hạn 09:00 01/12/2026. Đồng chí vẫn nộp được đến 09:00 08/12/2026, và bản này ghi là nộp muộn."
+        "Đã quá hạn 09:00 ngày 01/12/2026. Đồng chí vẫn nộp được đến 09:00 ngày 08/12/2026, và bản này ghi là nộp muộn."
     )
     assert "ghi là nộp muộn" in an.taps("Đúng, nộp")
     with an.database.transaction(read_only=True) as db:
@@ -289,8 +291,8 @@ def test_after_the_end_nothing_is_taken_and_the_draft_stays(an: Member) -> None:
     fills_in(an)
     an.forward(days=15)
     assert an.taps("Đúng, nộp") == (
-        "Kỳ kiểm điểm đã đóng lúc 09:00 08/12/2026. Cần nộp hoặc sửa, đồng chí liên hệ bí thư chi bộ. Những gì đã ghi "
-        "vẫn được giữ."
+        "Kỳ kiểm điểm đã đóng lúc 09:00 ngày 08/12/2026. Cần nộp hoặc sửa, đồng chí liên hệ bí thư chi bộ. Những gì "
+        "đã ghi vẫn được giữ."
     )
     assert (an.assessment.state, an.count(m.Submission)) == (m.IN_PROGRESS, 0)
 
@@ -318,7 +320,7 @@ def test_what_a_reminder_offers_is_typed_as_well_as_tapped(an: Member) -> None:
 
 def test_before_the_opening_one_is_told_when(an: Member) -> None:
     an.now = CYCLE.opens - timedelta(hours=1)
-    assert an.presses("fill.open") == "Kỳ kiểm điểm mở lúc 09:00 23/11/2026. Đến lúc đó tôi sẽ nhắn đồng chí."
+    assert an.presses("fill.open") == "Kỳ kiểm điểm mở lúc 09:00 ngày 23/11/2026. Đến lúc đó trợ lý sẽ báo đồng chí."
 
 
 def test_discarding_a_draft_is_confirmed_and_deletes_nothing(an: Member) -> None:
@@ -328,7 +330,7 @@ def test_discarding_a_draft_is_confirmed_and_deletes_nothing(an: Member) -> None
     rows = an.count(m.Answer)
     an.presses("mine.open")
     assert an.message.text == (
-        "Bản kiểm điểm của đồng chí đang viết dở: đã trả lời 1/13 câu. Hạn nộp: 09:00 01/12/2026."
+        "Bản kiểm điểm của đồng chí đang viết dở: đã trả lời 1/13 câu. Hạn nộp: 09:00 ngày 01/12/2026."
     )
     an.taps("Bỏ bản nháp")
     assert [move.label for move in an.message.moves] == ["Không, giữ lại", "Đúng, bỏ bản nháp"]
@@ -360,7 +362,7 @@ def test_a_draft_sent_back_stays_so_until_it_is_submitted_again(an: Member) -> N
     an.says("10", "29")
     assert an.assessment.state == m.RETURNED
     assert an.presses("mine.open").endswith(
-        "Bản kiểm điểm được đề nghị bổ sung. Đồng chí sửa rồi nộp lại. Hạn nộp: 09:00 01/12/2026."
+        "Bản kiểm điểm được đề nghị bổ sung. Đồng chí sửa rồi nộp lại. Hạn nộp: 09:00 ngày 01/12/2026."
     )
 
 
@@ -390,7 +392,7 @@ def test_somebody_elses_button_changes_nothing(an: Member) -> None:
         ({"state": m.PAPER}, "Bản kiểm điểm của đồng chí nộp bằng giấy, nên không phải điền ở đây."),
         (
             {"form_id": None},
-            "Danh sách chưa ghi đồng chí dùng mẫu nào. Đề nghị đồng chí báo bí thư chi bộ chọn mẫu, rồi quay lại đây.",
+            "Danh sách chưa ghi đồng chí dùng mẫu nào. Xin đồng chí báo bí thư chi bộ chọn mẫu, rồi quay lại đây.",
         ),
     ],
 )
@@ -402,11 +404,9 @@ def test_who_has_nothing_to_fill_in_is_told_why(an: Member, values: dict[str, ob
 
 def test_without_a_cycle_or_a_row_one_is_told_so(an: Member) -> None:
     an.cycle = replace(CYCLE, id=2)
-    assert an.presses("fill.open") == (
-        "Đồng chí chưa có tên trong kỳ kiểm điểm này. Đề nghị đồng chí hỏi bí thư chi bộ."
-    )
+    assert an.presses("fill.open") == ("Đồng chí chưa có tên trong kỳ kiểm điểm này. Xin đồng chí hỏi bí thư chi bộ.")
     an.cycle = None
-    assert an.presses("mine.open") == ("Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, tôi sẽ nhắn đồng chí.")
+    assert an.presses("mine.open") == ("Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, trợ lý sẽ báo đồng chí.")
 
 
 def test_a_turn_that_fails_leaves_nothing_behind(an: Member) -> None:

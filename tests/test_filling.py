@@ -333,11 +333,11 @@ def test_an_older_confirmation_shows_the_review_again() -> None:
 @pytest.mark.parametrize(
     ("what", "begins"),
     [
-        ("photo", "Tôi chưa đọc được ảnh."),
-        ("voice", "Tôi chưa nghe được lời nói."),
+        ("photo", "Trợ lý chưa đọc được ảnh."),
+        ("voice", "Trợ lý chưa nghe được lời nói."),
         ("sticker", "Cảm ơn đồng chí."),
         ("edited", "Sửa tin cũ không làm đổi câu đã ghi."),
-        ("file", "Tôi chỉ đọc được chữ."),
+        ("file", "Trợ lý chỉ đọc được chữ."),
     ],
 )
 def test_what_is_not_words_is_answered_kindly_with_where_one_is(what: str, begins: str) -> None:
@@ -378,7 +378,7 @@ def test_a_forged_or_stale_tap_changes_nothing(value: str) -> None:
 def test_nothing_changes_after_submitting() -> None:
     an = at("submitted", **complete())
     an.presses("12.b2_1=completed")
-    assert an.says("thêm một ý") == "Bản kiểm điểm của đồng chí đã nộp."
+    assert an.says("thêm một ý") == "Đồng chí đã nộp bản kiểm điểm."
     assert (an.place, an.written) == ("submitted", [])
 
 

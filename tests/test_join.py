@@ -172,7 +172,7 @@ def test_a_second_device_is_told_to_the_first_which_may_end_it(world: World) -> 
     strange.joins(code, BIRTHS[AN])
 
     assert [notice.text for notice in world.notices(phone)] == [
-        "Tài khoản của đồng chí vừa được mở thêm trên trang web lúc 02:00 24/11/2026. "
+        "Tài khoản của đồng chí vừa được mở thêm trên trang web. "
         "Nếu không phải đồng chí, hãy bấm hoặc nhắn: Không phải tôi."
     ] * 2
     assert [len(world.notices(chat)) for chat in (tablet, strange)] == [1, 0]
@@ -210,7 +210,7 @@ def test_a_chat_moves_to_another_person_when_both_confirm(world: World) -> None:
     assert (shared.person, other.person) == (BINH, AN)
     assert world.rows(m.Audit.action, m.Audit.person_id)[-2:] == [("address.left", 1), ("address.bound", 2)]
     assert [notice.text for notice in world.notices(other)] == [
-        "Một tài khoản của đồng chí trên Telegram đã chuyển cho người khác lúc 02:00 24/11/2026, sau khi xác nhận "
+        "Một tài khoản của đồng chí trên Telegram vừa chuyển cho người khác, sau khi xác nhận "
         "ngày sinh của đồng chí. Nếu không phải đồng chí làm, xin báo ngay bí thư chi bộ."
     ]
 

@@ -328,7 +328,7 @@ def test_tonight_is_on_offer_until_seven_in_the_evening(world: World) -> None:
     assert [move.label for move in tap(world, "An", "why").moves] == ["Tiếp tục", "Tối nay", "Ngày mai"]
     world.at("2026-12-01 19:01")
     late = tap(world, "An", "tonight")
-    assert late.text == "Tối nay đã muộn, bot không nhắc nữa. Đồng chí có thể hẹn ngày mai."
+    assert late.text == "Tối nay đã muộn, trợ lý không nhắc nữa. Đồng chí có thể hẹn ngày mai."
     assert [move.label for move in late.moves] == ["Tiếp tục", "Ngày mai"]
     assert world.assessment("An").snoozed_until is None
 
@@ -338,7 +338,7 @@ def test_why_says_the_rule_the_next_one_and_how_it_ends(world: World) -> None:
     assert tap(world, "An", "why").text == (
         "Đồng chí nhận tin này vì chưa nộp bản kiểm điểm (Kiểm điểm năm 2026).\n\n"
         "• Đã nhắc 1 lần. Lần tới: 08:00 ngày 08/12/2026.\n"
-        "• Bot tự nhắc nhiều nhất 6 lần, cách nhau ít nhất 20 giờ; không nhắc ngày nghỉ và từ 20:30 đến 07:30.\n"
+        "• Trợ lý tự nhắc nhiều nhất 6 lần, cách nhau ít nhất 20 giờ; không nhắc ngày nghỉ và từ 20:30 đến 07:30.\n"
         "• Nộp xong là hết nhắc. Bí thư chi bộ chỉ thấy đồng chí đã nộp hay chưa, không thấy nội dung đang viết."
     )
 

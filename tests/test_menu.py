@@ -1,0 +1,70 @@
+"""The menu: how things stand, and what one may do."""
+
+import pytest
+
+from bot import season
+from handlers.turn import current_cycle
+from storage.database import Database
+from tests.world import AN, World
+
+NAME = "Kiểm điểm, đánh giá, xếp loại chất lượng đảng viên năm 2026 (chạy thử)"
+EXEMPT = "KM-0041"
+
+
+@pytest.fixture
+def world(sqlite: Database) -> World:
+    return World(sqlite)
+
+
+async def test_consenting_leads_straight_to_the_form(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Tiếp tục")
+    assert an.inbox[-1].startswith("BẢN KIỂM ĐIỂM, TỰ ĐÁNH GIÁ, XẾP LOẠI CÁ NHÂN")
+
+
+async def test_whoever_declined_finds_the_way_back_in_the_menu(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Không đồng ý", "Tiếp tục")
+    assert an.inbox[-1] == (
+        "Chào đồng chí Nguyễn Văn Đông.\n\n"
+        f"{NAME}\nBản kiểm điểm của đồng chí nộp bằng giấy, nên không phải điền ở đây."
+    )
+    await an.taps("Đọc lại và chọn", "Đồng ý")
+    await an.says("/menu")
+    assert an.labels == ["Bắt đầu viết bản kiểm điểm", "Trợ giúp"]
+
+
+async def test_who_is_exempt_is_told_why(world: World) -> None:
+    exempt = world.at_chat(EXEMPT)
+    await exempt.says("/menu")
+    assert exempt.inbox[-1] == (
+        f"Chào đồng chí Nguyễn Thành Ước.\n\n{NAME}\n"
+        "Kỳ này đồng chí không phải làm bản kiểm điểm. Lý do: miễn công tác và sinh hoạt đảng. "
+        "Nếu chưa đúng, đồng chí báo bí thư chi bộ."
+    )
+    assert exempt.labels == ["Trợ giúp"]
+
+
+async def test_a_draft_can_be_gone_on_with_or_looked_at(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Tiếp tục", "Đúng")
+    await an.says("Dự 11/12 buổi", "/menu")
+    assert an.labels == ["Viết tiếp bản kiểm điểm", "Bản kiểm điểm của tôi", "Trợ giúp"]
+
+
+async def test_after_the_season_a_draft_is_not_offered_any_more(world: World, sqlite: Database) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    with sqlite.transaction() as db:
+        opened = current_cycle(db)
+        assert opened is not None
+        season.close_cycle(db, opened, world.clock())
+    await an.says("/menu")
+    assert an.inbox[-1] == (
+        "Chào đồng chí Nguyễn Văn Đông.\n\n"
+        "Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, trợ lý sẽ báo đồng chí."
+    )
+    assert an.labels == ["Trợ giúp"]
