@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from bot.channels import Channel, Stopped, TryLater, web
 from bot.channels.telegram import LARGEST_BODY, PATH, Telegram, hook_url
 from bot.clock import Clock
 from bot.delivery import Delivery
+from bot.health import Health
 from bot.inbox import Inbox
 from bot.server import Server, server
 from bot.settings import Settings
@@ -73,9 +75,21 @@ class App:
             settings.public_url,
             self.stop.is_set,
         )
+        self.stopped: set[str] = set()  # channels
+        self.parts: Collection[str] = ()
+        health = Health(
+            self.database,
+            self.inbox,
+            self.deliveries,
+            now,
+            time.monotonic,
+            lambda: self.clock if "clock" in self.parts else None,
+            self.stopped,
+            settings.metrics_token.reveal(),
+        )
         self.web = Starlette(
             routes=[
-                Route("/healthz", self.healthz),
+                *health.routes(),
                 Route(PATH, self.webhook, methods=["POST"]),
                 Mount("/", web.application(page, also(page))),
             ]
@@ -94,6 +108,7 @@ class App:
 
         Raises AlreadyRunning; and whatever ends a part that must not end.
         """
+        self.parts = only
         held: Lock | None = None
         if self.database.file is not None and {"delivery", "clock", "telegram"} & set(only):
             held = FileLock(self.database.file)
@@ -152,6 +167,7 @@ class App:
                     await self.stop.wait()
             await channel.run(self.inbox.receive)
         except Stopped as error:
+            self.stopped.add(channel.name)
             log.error("channel.stopped", channel=channel.name, why=str(error))
             await self.stop.wait()
 
@@ -224,10 +240,6 @@ class App:
             await asyncio.gather(sending, return_exceptions=True)
 
     # ------------------------------------------------------------------ the web app's own pages
-
-    async def healthz(self, request: Request) -> Response:
-        """Whether this process lives."""
-        return PlainTextResponse("ok")
 
     async def webhook(self, request: Request) -> Response:
         """Telegram's webhook: 200 once the turn is stored."""

@@ -1,5 +1,6 @@
 """Which job runs when: APScheduler only wakes them, the rows say what is due."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,7 @@ class Clock:
 
     def __init__(self, database: Database, now: Callable[[], datetime], wake: Callable[[], None], zone: Any) -> None:
         self.database, self.now, self.wake = database, now, wake
+        self.ticked = time.monotonic()  # when a job last ended, well or not, for health
         self.scheduler = AsyncIOScheduler(
             timezone=zone, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -55,6 +57,7 @@ class Clock:
                 break
             expected, put_out, more = expected + done.expected, put_out + done.put_out, done.more
             checkpoint("job.committed")
+        self.ticked = time.monotonic()
         if put_out:
             log.info("clock.job", job=name, expected=expected, put_out=put_out)
             self.wake()

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -52,6 +54,8 @@ class Delivery:
         self.woken, self.ending = asyncio.Event(), asyncio.Event()
         self.under_way: set[asyncio.Task[None]] = set()
         self.notices_under_way = 0
+        self.outcomes: Counter[str] = Counter()  # of sends, for the metrics
+        self.looked = time.monotonic()  # when a loop last went round, for health
 
     # ------------------------------------------------------------------ what the inbox uses
 
@@ -106,6 +110,7 @@ class Delivery:
 
     async def _reply_loop(self) -> None:
         while not self.ending.is_set():
+            self.looked = time.monotonic()
             self.woken.clear()
             while await self.deliver_replies():
                 pass
@@ -226,7 +231,9 @@ class Delivery:
         def stored(parts: int) -> Awaitable[bool]:
             return self._store(lambda db: claims.part_sent(db, row.key, self.id, parts))
 
-        match await send(self.channel, self.pace, row, self._may, stored):
+        became = await send(self.channel, self.pace, row, self._may, stored)
+        self.outcomes[became.state if isinstance(became, Ended) else type(became).__name__.lower()] += 1
+        match became:
             case Sent():
                 self.sent.append(row.key)
                 if len(self.sent) == 1:

@@ -31,6 +31,7 @@ class Pace:
         # After a restart nobody knows what went out a moment ago.
         self.next_notice = monotonic() + WINDOW
         self.chats: dict[str, float] = {}  # halted until
+        self.floods = 0  # times the platform asked to wait, for the metrics
 
     def _forget(self, now: float) -> None:
         while self.starts and self.starts[0][0] <= now - WINDOW:
@@ -43,10 +44,12 @@ class Pace:
     def halt_chat(self, chat: str, seconds: float) -> None:
         """The platform asked this chat to wait."""
         self.chats[chat] = self.monotonic() + seconds
+        self.floods += 1
 
     def halt_notices(self, seconds: float) -> None:
         """The platform asked the bot to wait: no notice until then. Replies are still tried."""
         self.next_notice = max(self.next_notice, self.monotonic() + seconds)
+        self.floods += 1
 
     def chat_waits(self, chat: str) -> float:
         """For how many seconds this chat is halted; 0: it is not."""

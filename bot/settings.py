@@ -54,6 +54,7 @@ class Settings:
     telegram_api_url: str = "https://api.telegram.org"
     telegram_secret: Secret = NO_SECRET
     telegram_username: str = ""
+    metrics_token: Secret = NO_SECRET  # who may read /metrics; without it this machine alone
     pace: float = 28.8  # notices a second, of one bot
     invitation_days: int = 30
     log_level: str = "INFO"
