@@ -6,7 +6,7 @@ committee's officer.
 
 import itertools
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -161,7 +161,6 @@ class World:
 
     async def moves_to(self, day: date, at: str = "08:00") -> None:
         """Let it be that local time, run the jobs, and let what is due go out."""
-        hours, minutes = map(int, at.split(":"))
-        self.clock.at = moment(self.cycle, day, datetime(2000, 1, 1, hours, minutes).time())
+        self.clock.at = moment(self.cycle, day, time.fromisoformat(at))
         await self.jobs.tick_all()
         await self.settle()
