@@ -5,13 +5,15 @@ import contextlib
 import secrets
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from pathlib import Path
+from typing import IO
 
 from bot import logs
 from bot.app import App, real_time
+from bot.channels import Incoming
 from bot.channels.terminal import Terminal
 from bot.channels.web import Web
 from bot.clock import Clock
@@ -125,46 +127,67 @@ async def play(port: int) -> None:
         await app.run(("web", "clock"))
 
 
+class Seat:
+    """Somebody of the roster at a terminal, with an inbox and a delivery of their own."""
+
+    def __init__(
+        self, database: Database, settings: Settings, now: Callable[[], datetime], code: str, record: IO[str] | None
+    ) -> None:
+        self.database, self.now = database, now
+        self.terminal = Terminal(code, record)
+        delivers = (self.terminal.name, self.terminal.bot)
+        self.delivery = Delivery(
+            database, self.terminal, run=secrets.token_hex(8), now=now, word=worded, pace=settings.pace
+        )
+        self.inbox = Inbox(database, answer=route, now=now, lang=settings.lang, deliveries={delivers: self.delivery})
+
+    async def take(self) -> None:
+        """Sit down: the chat is bound to the person without a code, which only a demo allows. Raises Failed."""
+
+        def bound(db: Db) -> None:
+            if notes.read(db, MARK) is None:
+                raise Failed("`kiemdiem chat` plays on a demo database only; this one holds real people's answers.")
+            person = people.by_code(db, self.terminal.chat)
+            if person is None:
+                raise Failed(
+                    f"Nobody has the code {self.terminal.chat}. Try KM-0087, a member, or KM-0043, a secretary."
+                )
+            address = addresses.ensured(db, self.terminal.name, self.terminal.bot, self.terminal.chat, self.now())
+            addresses.bind(db, address.id, person.id, self.now())
+
+        await self.database.write(bound)
+
+    async def receive(self, incoming: Incoming) -> None:
+        """One turn, and its answer printed."""
+        await self.inbox.receive(incoming)
+        await self.delivery.drain()
+
+    async def says(self, text: str) -> None:
+        """Type one line."""
+        await self.terminal.say(self.receive, text)
+
+
 async def chat_as(code: str, record: Path | None) -> None:
-    """Talk as *code* in the terminal: on a database marked as a demo, or on a fresh one where none is set."""
+    """Talk as *code* in the terminal: on a database marked as a demo, or on a fresh one where none is set.
+
+    With *record* the clock stands still, so that the conversation can be played again word for word.
+    """
+    logs.set_up("WARNING")
     chosen = load()
     with contextlib.ExitStack() as stack:
+        now: Callable[[], datetime] = real_time
         if chosen.database_url == Settings().database_url:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kiemdiem-chat-"))
-            chosen = settings_in(folder)
+            chosen = settings_in(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiemdiem-chat-")))
             clock = MovableClock(chosen)
-            database = await asyncio.to_thread(fresh, chosen, clock())
+            now = (lambda: clock.begins) if record else clock
+            database = await asyncio.to_thread(fresh, chosen, now())
         else:
-            clock = MovableClock(chosen)
-            clock.ahead = timedelta(0)
             database = open_database(chosen)
         stack.callback(database.close)
         file = stack.enter_context(record.open("w", encoding="utf-8")) if record else None
-        terminal = Terminal(code, file)
-
-        def sit_down(db: Db) -> None:
-            if notes.read(db, MARK) is None:
-                raise Failed("`kiemdiem chat` plays on a demo database only; this one holds real people's answers.")
-            person = people.by_code(db, code)
-            if person is None:
-                raise Failed(f"Nobody has the code {code}. Try KM-0043 (a secretary) or KM-0087 (a member).")
-            address = addresses.ensured(db, terminal.name, terminal.bot, code, clock())
-            addresses.bind(db, address.id, person.id, clock())
-
-        await database.write(sit_down)
-        delivery = Delivery(database, terminal, run=secrets.token_hex(8), now=clock, word=worded, pace=chosen.pace)
-        inbox = Inbox(
-            database,
-            answer=route,
-            now=clock,
-            lang=chosen.lang,
-            deliveries={(terminal.name, terminal.bot): delivery},
-        )
-        await terminal.say(inbox.receive, "/start")
-        await delivery.drain()
-
-        async def receive_and_wait(incoming: object) -> None:
-            await inbox.receive(incoming)  # type: ignore[arg-type]
-            await delivery.drain()
-
-        await terminal.run(receive_and_wait)
+        seat = Seat(database, chosen, now, code, file)
+        await seat.take()
+        if file:
+            file.write(f"# {code}, {now():%Y-%m-%d}\n\n")
+        await seat.says("/start")
+        await seat.terminal.run(seat.receive)

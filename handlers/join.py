@@ -5,6 +5,7 @@ Nothing said here tells whether a code exists or who is on the roster: an unknow
 
 from dataclasses import replace
 
+from handlers import fill, menu
 from handlers.calendar import next_reminder
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move, Said, Tapped, dumps, heard
@@ -72,7 +73,7 @@ def show(turn: Turn) -> Message:
                 ),
             )
         case _ if turn.person:
-            return _menu(turn, say(turn.lang, "join.linked", name=turn.person.name))
+            return menu.show(turn).after(say(turn.lang, "join.linked", name=turn.person.name))
         case _:
             return Message(say(turn.lang, "join.code"))
 
@@ -152,7 +153,7 @@ def bound(turn: Turn, person: Person) -> Message:
     after = replace(turn, person=person, address=there)
     if must_consent(db, person.id, _open(turn)):
         return ask_consent(after).after(welcome)
-    return _menu(after, welcome)
+    return led_on(after, welcome)
 
 
 def not_me(turn: Turn, of: str) -> Message:
@@ -216,11 +217,17 @@ def decided(turn: Turn, *, given: bool) -> Message:
     if given:
         at = next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=turn.now)
         enrolments.off_paper(turn.db, turn.person.id, cycle.id, at)
-        _go(turn, "")
-        return Message(say(turn.lang, "join.accepted"), moves=(Move("fill.open", say(turn.lang, "join.menu")),))
+        return led_on(_go(turn, ""), say(turn.lang, "join.accepted"))
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
     declined = _menu(turn, say(turn.lang, "join.declined"))
     return replace(declined, moves=(Move("join.consent", say(turn.lang, "join.reconsider")), *declined.moves))
+
+
+def led_on(turn: Turn, text: str) -> Message:
+    """Straight into the form for who has nothing else to do here; the menu for who leads a cell or oversees some."""
+    if (turn.person and turn.person.roles) or _open(turn) is None:
+        return menu.show(turn).after(text)
+    return fill.handle(turn.with_event(Tapped("fill.open")))[0].after(text)
 
 
 # ---------------------------------------------------------------- small parts

@@ -38,7 +38,7 @@ def handle(turn: Turn) -> list[Message]:
 
 
 def show(turn: Turn) -> Message:
-    """Who one is, what is open, and what one can do. The next words are said to the menu."""
+    """Who one is, what is open, and what one can do. The next words choose from it."""
     assert turn.person is not None
     addresses.go(turn.db, turn.address.id, "menu")
     standing, choices = _own_review(turn)

@@ -1,4 +1,4 @@
-"""Words that equal a button of the notice this chat was sent last: for channels without buttons."""
+"""Words that equal a button of what this chat was told last: for channels without buttons."""
 
 from functools import cache
 
@@ -17,11 +17,14 @@ BUTTONS = (
 )
 
 
-def typed(turn: Turn) -> Turn:
-    """The turn with its words as the tap they stand for. A notice comes at any moment, so its words are tried first;
-    where something else was said last, they go to the flow the person is in."""
+def typed(turn: Turn, *, anything: bool = False) -> Turn:
+    """The turn with its words as the tap they stand for. A notice comes at any moment, so the words of its buttons are
+    tried first; with *anything* every button, and every number, of what was said last.
+
+    Where something else was said last, the words go to the flow the person is in.
+    """
     event = turn.event
-    if isinstance(event, Said) and turn.person is not None and plain(event.text) in _labels(turn.lang):
+    if isinstance(event, Said) and turn.person is not None and (anything or plain(event.text) in _labels(turn.lang)):
         last = outbox.last_said(turn.db, turn.address.id)
         if last is not None:
             return turn.with_event(heard(loads(last), event))

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers import fill, join, menu, mine, offered, officer, secretary
-from handlers.messages import Message, Said, Sent, Tapped, heard
+from handlers.messages import Message, Move, Said, Sent, Tapped
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses
@@ -60,6 +60,8 @@ COMMANDS = {
 }
 
 ASKS_CONSENT = {"fill", "mine"}
+OVERVIEWS = {"cell", "committee"}
+CHOOSES = {"menu", *OVERVIEWS}  # where words are a choice among what was offered, or not understood
 _COMMAND = re.compile(r"/([A-Za-z_]+)(?:\s+(.*))?", re.DOTALL)
 
 
@@ -76,15 +78,22 @@ def route(turn: Turn) -> list[Message]:
             return [Message(say(turn.lang, "problem.private_only"))]
     if turn.address.closed:
         addresses.seen(turn.db, turn.address.id, turn.now)
-    turn = offered.typed(commanded(turn))
-    if turn.person is not None and isinstance(turn.event, Said) and flow_of(turn) == "menu":
-        turn = turn.with_event(heard(menu.show(turn), turn.event))
-    flow = FLOWS[flow_of(turn)]
+    turn = commanded(turn)
+    turn = offered.typed(turn, anything=flow_of(turn) in CHOOSES)
+    name = flow_of(turn)
+    flow = FLOWS[name]
     if turn.person is None and flow.handle is not join.handle:
         return join.handle(turn)
     if not flow.may(turn):
         return [menu.show(turn).after(say(turn.lang, "problem.not_yours"))]
-    return flow.handle(turn)
+    messages = flow.handle(turn)
+    if name in OVERVIEWS:
+        if not isinstance(turn.event, Tapped):
+            messages[-1] = messages[-1].after(say(turn.lang, "menu.not_understood"))
+        back = Move("menu.open", say(turn.lang, "menu.back"))
+        addresses.go(turn.db, turn.address.id, name)
+        return [*messages[:-1], replace(messages[-1], moves=(*messages[-1].moves, back))]
+    return messages
 
 
 def commanded(turn: Turn) -> Turn:

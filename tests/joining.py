@@ -158,4 +158,4 @@ class Chat:
             key = f"{self.channel}:{next(_numbers)}"
             turn = Turn(db, self.world.now, key, event, address, person, self.world.cycle, "vi")
             (self.last,) = join.handle(turn)
-        return self.last.text
+        return self.last.text.partition("\n\nChào đồng chí ")[0]  # without the menu that follows what joining says

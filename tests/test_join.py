@@ -232,7 +232,7 @@ def test_whoever_holds_the_chat_may_keep_it(world: World) -> None:
     an.says(f"/start {world.invite(BINH)}")
 
     assert an.says("Giữ nguyên người đang dùng") == say("vi", "join.linked", name="Nguyễn Văn Kiên")
-    assert (an.person, an.address.place) == (AN, "")
+    assert (an.person, an.address.place) == (AN, "menu")
 
 
 def test_a_bound_chat_hears_the_same_of_a_known_and_an_unknown_code(world: World) -> None:
