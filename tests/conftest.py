@@ -1,7 +1,7 @@
 """The databases every test may ask for: SQLite always, PostgreSQL as well where the test's fixture says so."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,9 @@ import pytest
 from bot import logs
 from storage.database import Database
 from storage.schema import migrate
+from tests.echo import Echo, member
 from tests.postgres import Postgres
+from tests.surfing import Browser
 
 _numbers = itertools.count()
 logs.set_up()
@@ -68,3 +70,17 @@ def sqlite(tmp_path: Path, sqlite_template: bytes) -> Iterator[Database]:
     made = sqlite_database(tmp_path, sqlite_template)
     yield made
     made.close()
+
+
+@pytest.fixture
+def echo(sqlite: Database) -> Echo:
+    """A small conversation for the web chat."""
+    return Echo(sqlite, member(sqlite))
+
+
+@pytest.fixture
+async def browser(echo: Echo) -> AsyncIterator[Browser]:
+    """A browser in front of it."""
+    made = Browser(echo)
+    yield made
+    await made.http.aclose()
