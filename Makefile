@@ -1,4 +1,4 @@
-# make demo: play it in the browser.  make test: all tests.  make browser: those in Chromium.  make check: what CI runs.
+# make demo: play it in the browser.  make test: all tests.  make browser: those in Chromium.  make check: what CI runs.  make bench: how fast it is.
 PY ?= python3
 PORT ?= 8000
 BIN := .venv/bin
@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCKED := --require-hashes --only-binary=:all:
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
-.PHONY: demo chat test browser pictures check lock
+.PHONY: demo chat test browser pictures bench check lock
 demo: $(call stamp,run)
 	$(BIN)/kiemdiem demo --port $(PORT)
 chat: $(call stamp,run)
@@ -17,6 +17,13 @@ browser: $(call stamp,browser)
 	$(BIN)/python -m pytest -q -n 0 -m browser tests/browser
 pictures: $(call stamp,browser)  # of the README, from the demo as it runs
 	PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 -m browser tests/browser/test_pictures.py
+bench: $(call stamp,test) .venv-peers/bin/python
+	$(BIN)/python -m benchmarks.answers
+	$(BIN)/python -m benchmarks.answers --modes webhook --latency-ms 50
+	$(BIN)/python -m benchmarks.answers --modes webhook --pace 30 --seconds 10
+	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.broadcast
+	$(BIN)/python -m benchmarks.scale
 check: $(call stamp,test) $(call stamp,lint)
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
@@ -36,8 +43,13 @@ $(call stamp,lint): lint.lock $(call stamp,run)
 $(call stamp,browser): browser.lock $(call stamp,test)
 	$(PIP) $(LOCKED) -r browser.lock
 	rm -f .venv/.browser-*; touch $@
+.venv-peers/bin/python: bench.lock
+	$(PY) -m venv .venv-peers
+	$@ -m pip install -q --disable-pip-version-check $(LOCKED) -r bench.lock
+	touch $@
 lock:  # maintainer only: needs uv
 	$(LOCK) -o run.lock pyproject.toml build.in
 	$(LOCK) --group test -c run.lock -o test.lock
 	$(LOCK) --group lint -c run.lock -o lint.lock
 	$(LOCK) --group browser -c run.lock -o browser.lock
+	$(LOCK) --group bench -o bench.lock
