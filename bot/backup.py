@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.checkpoints import checkpoint
+from bot.mistakes import Mistake
 from handlers.texts import say
 from storage import audit, backup, notes, stuck
 from storage.backup import Facts, Unusable
@@ -14,36 +15,25 @@ from storage.schema import migrate
 from storage.sealing import Sealer
 
 
-class NotDone(Exception):
-    """Nothing was saved or brought back; the text says why, for the operator."""
-
-
 def save(database: Database, file: Path, lang: str) -> list[str]:
-    """Save the database, in use or not, to a new verified file; what it holds. Raises NotDone."""
+    """Save the database, in use or not, to a new verified file; what it holds. Raises Mistake."""
     if database.file is None:
-        raise NotDone("\n".join(recipe(database, file, lang)))
+        raise _by_hand(database, file)
     try:
         facts = backup.save(database.file, file)
     except FileExistsError:
-        raise NotDone(say(lang, "backup.exists", file=file)) from None
+        raise Mistake("backup.exists", file=file) from None
     except OSError as error:
-        raise NotDone(say(lang, "backup.cannot_write", file=file, why=error.strerror)) from None
+        raise Mistake("backup.cannot_write", file=file, why=error.strerror) from None
     except Unusable as error:
-        raise NotDone(say(lang, f"backup.{error.why}", file=database.file)) from None
+        raise Mistake(f"backup.{error.why}", file=database.file) from None
     return [say(lang, "backup.saved", file=file, **_counted(facts))]
 
 
-def recipe(database: Database, file: Path, lang: str) -> list[str]:
+def _by_hand(database: Database, file: Path) -> Mistake:
     """What to run on PostgreSQL in place of our own commands."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=True)
-    return [
-        say(lang, "backup.postgresql"),
-        f"  pg_dump --format=custom --no-owner --file={file} '{url}'",
-        f"  pg_restore --list {file}",
-        say(lang, "backup.postgresql_restore"),
-        f"  pg_restore --exit-on-error --no-owner --dbname='{url}' {file}",
-        "  kiemdiem pause",
-    ]
+    return Mistake("backup.postgresql", url=url, file=file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +55,25 @@ class Restored:
         ]
 
 
-def restore(database: Database, file: Path, now: datetime, lang: str, *, force: bool, sealer: Sealer) -> Restored:
-    """Bring a saved database back, paused; one that holds people is only replaced by *force*, and kept. Raises NotDone.
+def restore(database: Database, file: Path, now: datetime, *, force: bool, sealer: Sealer) -> Restored:
+    """Bring a saved database back, paused; one that holds people is only replaced by *force*, and kept. Raises Mistake.
 
     All is prepared in a file beside the database, which takes its place in one step.
     """
     target = database.file
     if target is None:
-        raise NotDone("\n".join(recipe(database, file, lang)))
+        raise _by_hand(database, file)
     try:
         facts = backup.verified(file)
     except Unusable as error:
-        raise NotDone(say(lang, f"backup.{error.why}", file=file)) from None
+        raise Mistake(f"backup.{error.why}", file=file) from None
     lock = FileLock(target)
     if not lock.take():
-        raise NotDone(say(lang, "backup.in_use"))
+        raise Mistake("backup.in_use")
     try:
         empty = backup.is_empty(target)
         if not empty and not force:
-            raise NotDone(say(lang, "backup.not_empty", file=target))
+            raise Mistake("backup.not_empty", file=target)
         new = target.with_name(target.name + ".restored")
         new.unlink(missing_ok=True)
         backup.copy(file, new)
@@ -94,7 +84,7 @@ def restore(database: Database, file: Path, now: datetime, lang: str, *, force: 
         old = backup.put_in_place(new, target, now)
         return Restored(facts, due, waiting, old)
     except OSError as error:
-        raise NotDone(say(lang, "backup.cannot_write", file=target, why=error.strerror)) from None
+        raise Mistake("backup.cannot_write", file=target, why=error.strerror) from None
     finally:
         lock.release()
 

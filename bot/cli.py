@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from bot.command import Failed, database, moment, settings
+from bot.command import FORMS, Failed, database, moment, settings
+from bot.operator_commands import inbox, operator, outbox
 from bot.people_commands import invite, role, roster
-
-FORMS = Path(__file__).parents[1] / "forms"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 cycle = typer.Typer(no_args_is_help=True, help="Review seasons.")
@@ -19,6 +18,9 @@ app.add_typer(roster, name="roster")
 app.add_typer(invite, name="invite")
 app.add_typer(role, name="role")
 app.add_typer(cycle, name="cycle")
+app.add_typer(operator)
+app.add_typer(outbox, name="outbox")
+app.add_typer(inbox, name="inbox")
 
 
 def main() -> None:

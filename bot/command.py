@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bot.settings import Settings
     from storage.database import Database
+
+
+FORMS = Path(__file__).parents[1] / "forms"
 
 
 class Failed(Exception):

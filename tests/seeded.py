@@ -30,10 +30,11 @@ CYCLE = Cycle(
     days_off=frozenset(),
     days_on=frozenset(),
 )
+EMPTY = '{"id": "small", "title": "", "lang": "vi", "sections": []}'
 PEOPLE = (("KM-1", "Nguyễn Văn An", 1), ("KM-2", "Trần Thị Bình", 1), ("KM-3", "Lê Minh Chi", 2))
 
 
-def seed(database: Database, *, form: str = "{}", people: tuple[tuple[str, str, int], ...] = PEOPLE) -> None:
+def seed(database: Database, *, form: str = EMPTY, people: tuple[tuple[str, str, int], ...] = PEOPLE) -> None:
     """Person *n* has assessment *n*, not started, and a Telegram chat 7*n*; cells have the ids 1 and 2 under 3."""
     with database.transaction() as db:
         units = (

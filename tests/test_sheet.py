@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from openpyxl import load_workbook
 
 from bot.documents.sheet import FACTS, XLSX_CELL, columns, export
+from bot.mistakes import Mistake
 from bot.tables import RUNS
 from handlers import forms
 from handlers.forms import Form, Option, Question, Section
@@ -159,8 +160,20 @@ def test_the_file_is_for_its_owner_alone_and_each_export_is_on_record(
         ]
 
 
-def test_an_unknown_cycle_is_no_file(sqlite: Database, tmp_path: Path) -> None:
-    assert export(sqlite, "2031", tmp_path / "out.csv", NOW, "vi") is None
+@pytest.mark.parametrize(
+    ("code", "name", "said"),
+    [
+        ("2031", "out.csv", "There is no cycle 2031. There are: 2026."),
+        ("2026", "out.ods", "The file's name must end in .csv or .xlsx."),
+    ],
+)
+def test_an_unknown_cycle_or_kind_of_file_is_refused(
+    sqlite: Database, tmp_path: Path, code: str, name: str, said: str
+) -> None:
+    seed(sqlite)
+    with pytest.raises(Mistake) as error:
+        export(sqlite, code, tmp_path / name, NOW, "vi")
+    assert error.value.sentence("en") == said
     assert list(tmp_path.glob("out*")) == []
 
 

@@ -2,13 +2,14 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.mistakes import Mistake
 from bot.tables import private, safe_cell
 from handlers import cycles as rules
 from handlers import forms
@@ -49,19 +50,22 @@ class Column:
     forms: frozenset[int]  # rows of cycle_form
 
 
-def export(database: Database, code: str, out: Path, now: datetime, lang: str, *, plain: bool = False) -> int | None:
+def export(database: Database, code: str, out: Path, now: datetime, lang: str, *, plain: bool = False) -> int:
     """Write the table of the cycle *code* to *out* (``.csv``, with a byte order mark unless *plain*, or ``.xlsx``).
 
-    Returns how many people it holds; None where there is no such cycle. *out* is for its owner alone, and is there
-    only once it is complete. The export is on record before anything is read.
+    Returns how many people it holds. *out* is for its owner alone, and is there only once it is complete. The export
+    is on record before anything is read. Raises Mistake where there is no such cycle, or no such kind of file.
     """
+    writer = WRITERS.get(out.suffix.lower())
+    if writer is None:
+        raise Mistake("export.kind")
     with database.transaction() as db:
-        found = next((cycle for cycle in cycles.every(db) if cycle.code == code), None)
+        known = {cycle.code: cycle for cycle in cycles.every(db)}
+        found = known.get(code)
         if found is None:
-            return None
+            raise Mistake("export.no_cycle", code=code, known=", ".join(known) or "-")
         audit.record(db, "cycle.exported", now, cycle_id=found.id)
     part = out.with_name(out.name + ".part")
-    writer = _xlsx if out.suffix.lower() == ".xlsx" else _csv
     try:
         with database.transaction(read_only=True) as db, writer(part, plain) as table:
             count = _written(db, table, found.id, rules.loads(cycles.rules(db, found.id)), lang)
@@ -232,3 +236,6 @@ def _xlsx(file: Path, _plain: bool) -> Iterator[_Xlsx]:
         yield _Xlsx(book, "kiemdiem")
     finally:
         book.close()
+
+
+WRITERS: dict[str, Callable[[Path, bool], AbstractContextManager[Table]]] = {".csv": _csv, ".xlsx": _xlsx}

@@ -1,0 +1,139 @@
+"""The operator's commands as they are typed: what is printed where, and the exit code; never a traceback."""
+
+import csv
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.cli import main
+from handlers.messages import Message, dumps
+from storage import addresses, incoming, outbox
+from storage import models as m
+from storage.database import Database
+from storage.schema import migrate
+from tests.seeded import seed
+
+Said = pytest.CaptureFixture[str]
+NOW = datetime(2026, 12, 8, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation with three people and a season, in a folder of its own."""
+    file = tmp_path / "kiemdiem.db"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    seed(database)
+    with database.transaction() as db:
+        address = addresses.ensured(db, "telegram", "1", "71", NOW)
+        body = dumps(Message("Xin chào"))
+        outbox.put(db, key="reply:a:0", kind=m.REPLY, address_id=address.id, now=NOW, body=body, state=m.REFUSED)
+        came = '["telegram:1:5", "telegram", "1", "71", ["said", "/start"]]'
+        incoming.keep(db, "telegram:1:5", "ValueError", came, NOW)
+    database.close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIEMDIEM_LANG", "en")
+    monkeypatch.setenv("KIEMDIEM_SECRET_KEY", "0123456789abcdef" * 4)
+    return file
+
+
+def run(*words: object) -> int:
+    """The exit code of ``kiemdiem`` with these words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["kiemdiem", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0)
+
+
+def test_pause_and_resume(capsys: Said) -> None:
+    assert [run("pause"), run("pause"), run("resume"), run("resume")] == [0, 0, 0, 0]
+    assert [line.partition(".")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "Paused: no reminder, digest or notice goes out",
+        "It is paused already",
+        "Goes on",
+        "It is not paused",
+    ]
+
+
+def test_a_backup_is_restored_by_command(installation: Path, tmp_path: Path, capsys: Said) -> None:
+    saved = tmp_path / "saved.db"
+    assert run("backup", saved) == 0
+    assert run("backup", saved) == 1
+    assert run("restore", saved) == 1
+    assert run("restore", saved, "--force") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[:2] == [
+        f"Saved and verified: {saved}. Revision 0001: 3 members, 0 answers, 0 submissions.",
+        f"Restored {Path('kiemdiem.db')}. Revision 0001: 3 members, 0 answers, 0 submissions.",
+    ]
+    assert said.err.splitlines() == [
+        f"{saved} exists already. Choose another name; an old backup is never overwritten.",
+        "kiemdiem.db holds data. Add --force to replace it; what is there now will be kept beside it.",
+    ]
+
+
+def test_an_export_is_written_by_command(tmp_path: Path, capsys: Said) -> None:
+    out = tmp_path / "2026.csv"
+    assert run("export", "--cycle", "2026", "--out", out) == 0
+    assert run("export", "--cycle", "2031", "--out", out) == 1
+    assert run("export", "--cycle", "2026", "--out", tmp_path / "out.ods") == 1
+    assert run("export", "--cycle", "2026") == 2
+    with out.open(encoding="utf-8-sig", newline="") as text:
+        assert [row[1] for row in csv.reader(text)][2:] == ["KM-1", "KM-2", "KM-3"]
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "There is no cycle 2031. There are: 2026.",
+        "The file's name must end in .csv or .xlsx.",
+    ]
+
+
+def test_a_refused_message_is_listed_retried_and_dropped(capsys: Said) -> None:
+    assert run("outbox", "list") == 0
+    assert [run("outbox", "retry", "reply:a:0"), run("outbox", "drop", "reply:a:0")] == [0, 0]
+    assert [run("outbox", "retry", "reply:a:0"), run("outbox", "retry"), run("outbox", "retry", "--all-refused")] == [
+        1,
+        2,
+        0,
+    ]
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0].split()[:4] == ["reply:a:0", "reply", "telegram", "refused"]
+    assert said.out.splitlines()[1:] == [
+        "reply:a:0: will be sent again.",
+        "reply:a:0: dropped.",
+        "0 messages will be sent again.",
+    ]
+    assert said.err.splitlines() == [
+        "reply:a:0: sent, withdrawn or expired; not sent again.",
+        "outbox retry: name a key or --all-refused",
+    ]
+
+
+def test_a_kept_turn_is_run_again_through_the_real_routes(installation: Path, capsys: Said) -> None:
+    assert run("inbox", "list") == 0
+    assert [run("inbox", "replay", "--all"), run("inbox", "replay", "telegram:1:5"), run("inbox", "drop", "x")] == [
+        0,
+        1,
+        1,
+    ]
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0].split()[0] == "telegram:1:5"
+    assert said.out.splitlines()[1:] == ["telegram:1:5: run again."]
+    database = Database(f"sqlite:///{installation}")
+    with database.transaction(read_only=True) as db:
+        assert m.QUEUED in [row.state for row in db.execute(m.Outgoing.__table__.select())]
+    database.close()
+
+
+def test_check_fails_where_something_stands_still(capsys: Said) -> None:
+    assert run("check") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[0] for line in lines] == sorted((line[0] for line in lines), reverse=True)
+    assert "✗ 1 turns failed and are kept. See: kiemdiem inbox list" in lines
+
+
+def test_wrong_settings_are_a_line_each_and_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.setenv("KIEMDIEM_PORT", "eight")
+    assert run("outbox", "list") == 1
+    assert capsys.readouterr().err.splitlines() == ["KIEMDIEM_PORT: must be a number"]
