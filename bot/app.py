@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -59,6 +60,7 @@ class App:
         self.settings, self.now = settings, now
         self.database = database
         self.run_id = secrets.token_hex(8)
+        self.word = partial(worded, lang=settings.lang)
         self.channels = list(channels)
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self.inbox = Inbox(self.database, answer=route, now=now, lang=settings.lang, deliveries=self.deliveries)
@@ -68,7 +70,7 @@ class App:
             self.database,
             self.inbox.receive,
             now,
-            worded,
+            self.word,
             settings.secret_key.reveal(),
             settings.zone,
             settings.lang,
@@ -212,7 +214,7 @@ class App:
             channel,
             run=f"{self.run_id}:{secrets.token_hex(4)}",
             now=self.now,
-            word=worded,
+            word=self.word,
             pace=self.settings.pace,
             may_send=mine.held,
         )
