@@ -1,11 +1,11 @@
 """What one can do here: the menu, which is always at hand and loses nothing."""
 
-from handlers import join, own
+from handlers import own
 from handlers.messages import Choice, Message, Tapped
 from handlers.notices import when
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import addresses
+from storage import addresses, consents
 from storage import models as m
 
 WANTED = {  # what somebody may want to do with a review in that state
@@ -20,7 +20,7 @@ LEADS_TO = {
     "menu.continue": "fill.open",
     "menu.mine": "mine.open",
     "menu.submitted": "mine.open",
-    "join.reconsider": "join.consent",
+    "consent.reconsider": "consent.show",
 }
 
 
@@ -58,8 +58,8 @@ def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
         return say(lang, "menu.nothing_open"), []
     found = own.assessment(turn)
     if isinstance(found, Message):
-        declined = join.consented(turn.db, turn.person.id, cycle) is False
-        text, wanted = f"{cycle.name}\n{found.text}", ["join.reconsider"] if declined else []
+        declined = consents.newest(turn.db, turn.person.id, cycle.id, cycle.consent.version) is False
+        text, wanted = f"{cycle.name}\n{found.text}", ["consent.reconsider"] if declined else []
     else:
         due, closes = when(lang, cycle, cycle.due), when(lang, cycle, cycle.closes)
         text = say(lang, f"menu.state_{found.state}", cycle=cycle.name, due=due, closes=closes)

@@ -14,6 +14,7 @@ BUTTONS = (
     "reminder.tomorrow",
     "reminder.why",
     "secretary.nudge",
+    "join.not_me",
 )
 
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from handlers import fill, join, menu, mine, offered, officer, secretary
+from handlers import consent, fill, join, menu, mine, offered, officer, secretary
 from handlers.messages import Message, Move, Said, Sent, Tapped
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses
+from storage.invitations import code_in
 
 Handler = Callable[[Turn], list[Message]]
 May = Callable[[Turn], bool]
@@ -44,6 +45,7 @@ class Flow:
 
 FLOWS = {
     "join": Flow(join.handle, anyone),
+    "consent": Flow(consent.handle, member),
     "menu": Flow(menu.handle, member),
     "fill": Flow(fill.handle, member),
     "mine": Flow(mine.handle, member),
@@ -112,11 +114,9 @@ def flow_of(turn: Turn) -> str:
         case Tapped(value):
             name = value.partition(".")[0]
             name = "fill" if name.isdigit() else name
-        case Said(text) if text.startswith("/start"):
+        case Said(text) if text.startswith("/start") or (turn.address.place in {"", *CHOOSES} and code_in(text)):
             return "join"
         case _:
             name = turn.address.place.partition("/")[0]
     name = name if name in FLOWS else "menu"
-    if name in ASKS_CONSENT and turn.person and join.must_consent(turn.db, turn.person.id, turn.cycle):
-        return "join"
-    return name
+    return "consent" if name in ASKS_CONSENT and consent.needed(turn) else name

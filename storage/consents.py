@@ -25,9 +25,3 @@ def record(db: Db, person_id: int, cycle_id: int, version: str, *, given: bool, 
             person_id=person_id, cycle_id=cycle_id, version=version, given=given, address_id=address_id, at=now
         )
     )
-
-
-def declined(db: Db, cycle_id: int) -> set[int]:
-    """The people whose last word in this cycle is no: they use paper and are counted apart."""
-    last = sa.select(sa.func.max(m.Consent.id)).where(m.Consent.cycle_id == cycle_id).group_by(m.Consent.person_id)
-    return set(db.scalars(sa.select(m.Consent.person_id).where(m.Consent.id.in_(last), m.Consent.given.is_(False))))

@@ -1,24 +1,25 @@
 """People at their chats, for the tests of joining: every word is one turn in a transaction of its own."""
 
 import itertools
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from bot import roster
-from handlers import join
-from handlers.cycles import Consent, Cycle, Slot
+from bot.season import open_cycle
+from handlers.cycles import Consent, dumps
 from handlers.messages import Event, Message, Said, Tapped, loads
-from handlers.turn import Turn
-from storage import addresses, invitations, people
+from handlers.routes import route
+from handlers.turn import Turn, current_cycle
+from storage import addresses, cycles, invitations, people
 from storage import models as m
 from storage.addresses import Address
-from storage.database import Database, Db
+from storage.database import Database
+from tests.season import CYCLE, FORM
 
 SECRET = b"for tests only"
 START = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -40,7 +41,6 @@ class World:
 
     database: Database
     now: datetime = START
-    cycle: Cycle | None = None  # the open one
 
     def __post_init__(self) -> None:
         self.database.engine = self.database.engine.execution_options(secret=SECRET)
@@ -58,27 +58,20 @@ class World:
             assert person is not None
             return invitations.make(db, [person.id], self.now)[person.id]
 
-    def open_cycle(self, version: str = "1", exempt: str = "") -> None:
+    def open_cycle(self, exempt: str = "") -> None:
         """A cycle in which everybody owes, but for the person with the member code *exempt*."""
+        forms = tuple((value, FORM.id) for value in roster.FORMS)
+        rules = replace(CYCLE, opens=self.now, admitted_before=None, forms=forms, consent=Consent("1", "Đồng ý? (1)"))
         with self.database.transaction() as db:
-            made = self.cycle.id if self.cycle else _cycle_row(db, self.now, exempt)
-        self.cycle = Cycle(
-            id=made,
-            code="2026",
-            name="Kiểm điểm năm 2026",
-            year=2026,
-            zone=ZoneInfo("Asia/Ho_Chi_Minh"),
-            opens=self.now,
-            due=self.now + timedelta(days=14),
-            closes=self.now + timedelta(days=21),
-            admitted_before=None,
-            consent=Consent(version, f"Đồng chí có đồng ý không? ({version})"),
-            levels=(),
-            forms=(),
-            slots=(Slot(-1, time(8, 0)),),
-            days_off=frozenset(),
-            days_on=frozenset(),
-        )
+            db.execute(sa.update(m.Person).where(m.Person.code == exempt).values(exempt_reason="từ trần"))
+            open_cycle(db, rules, {FORM.id: FORM}, self.now)
+
+    def change_consent(self) -> None:
+        """The consent text gets another version."""
+        with self.database.transaction() as db:
+            cycle = current_cycle(db)
+            assert cycle is not None
+            cycles.change(db, cycle.id, dumps(replace(cycle, consent=Consent("2", "Đồng ý? (2)"))))
 
     def person_at(self, channel: str, chat: str) -> str | None:
         """The member code of whoever a chat belongs to."""
@@ -99,23 +92,11 @@ class World:
             waiting = db.scalars(rows.where(m.Outgoing.state == m.QUEUED, m.Outgoing.body.is_not(None)))
             return [loads((body or b"")[1:].decode()) for body in waiting]
 
-
-def _cycle_row(db: Db, now: datetime, exempt: str) -> int:
-    cycle = {"code": "2026", "opened_at": now, "rules": "{}", "digest": ""}
-    made: int = db.execute(sa.insert(m.Cycle).values(cycle).returning(m.Cycle.id)).scalar_one()
-    db.execute(
-        sa.insert(m.Assessment),
-        [
-            {
-                "cycle_id": made,
-                "person_id": person.id,
-                "unit_id": person.unit_id,
-                "state": m.EXEMPT if code == exempt else m.NOT_STARTED,
-            }
-            for code, person in people.by_codes(db).items()
-        ],
-    )
-    return made
+    def delivers_notices(self) -> None:
+        """Everything that waits has been sent."""
+        waiting = sa.update(m.Outgoing).where(m.Outgoing.state == m.QUEUED)
+        with self.database.transaction() as db:
+            db.execute(waiting.values(state=m.SENT, sent_at=self.now))
 
 
 @dataclass
@@ -156,6 +137,6 @@ class Chat:
             address = addresses.ensured(db, self.channel, "", self.chat, self.world.now)
             person = people.by_id(db, address.person_id) if address.person_id else None
             key = f"{self.channel}:{next(_numbers)}"
-            turn = Turn(db, self.world.now, key, event, address, person, self.world.cycle, "vi")
-            (self.last,) = join.handle(turn)
-        return self.last.text.partition("\n\nChào đồng chí ")[0]  # without the menu that follows what joining says
+            turn = Turn(db, self.world.now, key, event, address, person, current_cycle(db), "vi")
+            (self.last,) = route(turn)
+        return self.last.text

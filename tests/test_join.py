@@ -8,8 +8,17 @@ from storage import models as m
 from storage.database import Database
 from tests.joining import AN, BINH, BIRTHS, START, Chat, World
 
-WELCOME = "Đã liên kết với đồng chí Nguyễn Văn Kiên, Chi bộ 1."
-CONSENT = "Đồng chí có đồng ý không? (1)"
+
+def menu(name: str) -> str:
+    """The menu of a person while no cycle is open."""
+    return f"{say('vi', 'menu.greeting', name=name)}\n\n{say('vi', 'menu.nothing_open')}"
+
+
+MENU, MENU_OF_BINH = menu("Nguyễn Văn Kiên"), menu("Nguyễn Ngọc Uyên")
+LINKED = "Đã liên kết với đồng chí Nguyễn Văn Kiên, Chi bộ 1."
+WELCOME = f"{LINKED}\n\n{MENU}"
+WELCOME_BINH = f"Đã liên kết với đồng chí Nguyễn Ngọc Uyên, Chi bộ 1.\n\n{MENU_OF_BINH}"
+CONSENT = "Đồng ý? (1)"
 WRONG = f"{say('vi', 'join.wrong')}\n\n{say('vi', 'join.birth')}"
 
 
@@ -50,10 +59,10 @@ def test_a_code_may_be_typed_in_any_way(sqlite: Database, typed: str) -> None:
 def test_the_person_reads_the_consent_text_before_anything_else(season: World) -> None:
     an = Chat(season)
 
-    assert an.joins(season.invite(AN), BIRTHS[AN]) == f"{WELCOME}\n\n{CONSENT}"
+    assert an.joins(season.invite(AN), BIRTHS[AN]) == f"{LINKED}\n\n{CONSENT}"
     assert [choice.label for choice in an.last.choices] == ["Đồng ý", "Không đồng ý"]
     assert an.says("để xem đã") == CONSENT
-    assert an.says("đồng ý") == say("vi", "join.accepted")
+    assert an.says("đồng ý") == f"{say('vi', 'consent.accepted')}\n\n{an.taps('menu.open')}"
     assert season.rows(m.Consent.given, m.Consent.version, m.Consent.person_id) == [(True, "1", 1)]
 
 
@@ -61,42 +70,45 @@ def test_who_declines_is_told_about_paper_and_may_think_again(season: World) -> 
     an = Chat(season)
     an.joins(season.invite(AN), BIRTHS[AN])
 
-    assert an.says("2") == say("vi", "join.declined")
-    assert an.taps("join.consent") == CONSENT
-    assert an.says("1") == say("vi", "join.accepted")
+    assert an.says("2") == say("vi", "consent.declined")
+    assert season.rows(m.Assessment.state)[0] == (m.PAPER,)
+    assert an.taps("consent.show") == CONSENT
+    assert an.says("1") == f"{say('vi', 'consent.accepted')}\n\n{an.taps('menu.open')}"
+    assert season.rows(m.Assessment.state)[0] == (m.NOT_STARTED,)
     assert season.rows(m.Consent.given) == [(False,), (True,)]
 
 
 def test_a_new_text_of_consent_is_asked_again(season: World) -> None:
     an = Chat(season)
     an.joins(season.invite(AN), BIRTHS[AN])
-    an.taps("join.accept")
-    season.open_cycle(version="2")
+    an.taps("consent.accept")
+    season.change_consent()
 
-    assert an.taps("fill.open") == "Đồng chí có đồng ý không? (2)"
-    an.taps("join.decline")
+    assert an.taps("fill.open") == "Đồng ý? (2)"
+    an.taps("consent.decline")
     assert season.rows(m.Consent.given, m.Consent.version) == [(True, "1"), (False, "2")]
 
 
 def test_who_is_exempt_is_asked_for_no_consent(database: Database) -> None:
     world = World(database)
     world.open_cycle(exempt=AN)
-    assert Chat(world).joins(world.invite(AN), BIRTHS[AN]) == WELCOME
+    an = Chat(world)
+    assert an.joins(world.invite(AN), BIRTHS[AN]) == f"{LINKED}\n\n{an.taps('menu.open')}"
 
 
 def test_an_old_consent_button_changes_nothing_later(season: World) -> None:
     an = Chat(season)
     an.joins(season.invite(AN), BIRTHS[AN])
-    an.taps("join.accept")
+    an.taps("consent.accept")
 
-    assert an.taps("join.decline") == say("vi", "join.linked", name="Nguyễn Văn Kiên")
+    assert an.taps("consent.decline") == an.taps("menu.open")
     assert season.rows(m.Consent.given) == [(True,)]
 
 
 def test_consent_waits_until_a_cycle_is_open(world: World) -> None:
     an = Chat(world)
     assert an.joins(world.invite(AN), BIRTHS[AN]) == WELCOME
-    assert an.taps("join.consent") == say("vi", "join.no_season")
+    assert an.taps("consent.show") == MENU
     world.open_cycle()
     assert an.taps("fill.open") == CONSENT
 
@@ -109,10 +121,10 @@ def test_a_typed_code_binds_once(world: World) -> None:
 
 def test_a_web_link_opens_again_always_with_the_birth_date(season: World) -> None:
     code = season.invite(AN)
-    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{WELCOME}\n\n{CONSENT}"
+    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{LINKED}\n\n{CONSENT}"
     season.forward(days=40)
     assert Chat(season, "web").joins(code, BIRTHS[BINH]) == WRONG
-    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{WELCOME}\n\n{CONSENT}"
+    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{LINKED}\n\n{CONSENT}"
     assert Chat(season).joins(code, BIRTHS[AN]) == WRONG  # typed it has expired
 
 
@@ -206,13 +218,19 @@ def test_a_chat_moves_to_another_person_when_both_confirm(world: World) -> None:
     assert shared.says(BIRTHS[BINH]) == f"{say('vi', 'join.wrong')}\n\n{leave}"
     assert shared.says(BIRTHS[AN]) == say("vi", "join.birth_of_comer")
     assert shared.person == AN
-    assert shared.says(BIRTHS[BINH]) == "Đã liên kết với đồng chí Nguyễn Ngọc Uyên, Chi bộ 1."
+    assert shared.says(BIRTHS[BINH]) == WELCOME_BINH
     assert (shared.person, other.person) == (BINH, AN)
     assert world.rows(m.Audit.action, m.Audit.person_id)[-2:] == [("address.left", 1), ("address.bound", 2)]
     assert [notice.text for notice in world.notices(other)] == [
         "Một tài khoản của đồng chí trên Telegram vừa chuyển cho người khác, sau khi xác nhận "
         "ngày sinh của đồng chí. Nếu không phải đồng chí làm, xin báo ngay bí thư chi bộ."
     ]
+
+
+def test_a_code_typed_at_the_menu_is_taken_for_what_it_is(world: World) -> None:
+    an = Chat(world)
+    an.joins(world.invite(AN), BIRTHS[AN])
+    assert an.says(world.invite(BINH)) == say("vi", "join.leave", initials="N. V. K.")
 
 
 def test_what_waits_for_who_left_is_not_told_to_who_came(world: World) -> None:
@@ -231,8 +249,8 @@ def test_whoever_holds_the_chat_may_keep_it(world: World) -> None:
     an.joins(world.invite(AN), BIRTHS[AN])
     an.says(f"/start {world.invite(BINH)}")
 
-    assert an.says("Giữ nguyên người đang dùng") == say("vi", "join.linked", name="Nguyễn Văn Kiên")
-    assert (an.person, an.address.place) == (AN, "menu")
+    assert an.says("Giữ nguyên người đang dùng") == MENU
+    assert an.person == AN
 
 
 def test_a_bound_chat_hears_the_same_of_a_known_and_an_unknown_code(world: World) -> None:
@@ -248,7 +266,7 @@ def test_a_bound_chat_hears_the_same_of_a_known_and_an_unknown_code(world: World
 def test_a_web_chat_is_one_persons(world: World) -> None:
     an = Chat(world, "web")
     an.joins(world.invite(AN), BIRTHS[AN])
-    assert an.says(f"/start {world.invite(BINH)}") == say("vi", "join.web_is_personal")
+    assert an.says(f"/start {world.invite(BINH)}") == f"{say('vi', 'join.web_is_personal')}\n\n{MENU}"
     assert an.person == AN
 
 
@@ -270,7 +288,7 @@ def test_five_wrong_tries_close_an_invitation_for_an_hour_from_whichever_chat(wo
     code = world.invite(AN)
     assert [Chat(world).joins(code, "1/1/1950") for _ in range(5)] == [WRONG] * 5
     assert Chat(world).says(code) == say("vi", "join.too_often")
-    assert Chat(world).joins(world.invite(BINH), BIRTHS[BINH]) == "Đã liên kết với đồng chí Nguyễn Ngọc Uyên, Chi bộ 1."
+    assert Chat(world).joins(world.invite(BINH), BIRTHS[BINH]) == WELCOME_BINH
     world.forward(hours=1)
     assert Chat(world).joins(code, BIRTHS[AN]) == WELCOME
 
