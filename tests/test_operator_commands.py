@@ -82,7 +82,7 @@ def test_an_export_is_written_by_command(tmp_path: Path, capsys: Said) -> None:
     assert run("export", "--cycle", "2026", "--out", tmp_path / "out.ods") == 1
     assert run("export", "--cycle", "2026") == 2
     with out.open(encoding="utf-8-sig", newline="") as text:
-        assert [row[1] for row in csv.reader(text)][2:] == ["KM-1", "KM-2", "KM-3"]
+        assert [row[1] for row in csv.reader(text) if len(row) > 1][2:] == ["KM-1", "KM-2", "KM-3"]
     assert capsys.readouterr().err.splitlines()[:2] == [
         "There is no cycle 2031. There are: 2026.",
         "The file's name must end in .csv or .xlsx.",
