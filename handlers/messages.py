@@ -8,6 +8,7 @@ from typing import Any
 from handlers.words import fold
 
 _LABEL = 200  # characters: no label is longer, and a long answer need not be compared with any
+WIDTH = 30  # letters on the buttons of one row
 _MARKS = re.compile(r"[^\w\s/+]+")
 
 
@@ -114,13 +115,19 @@ def as_text(message: Message) -> str:
 
 
 def rows(message: Message) -> list[list[Choice | Move]]:
-    """The buttons by row: each choice alone, else the main move alone; the other moves in threes."""
+    """The buttons by row: each choice alone, else the main move alone; of the other moves up to three that a phone
+    shows whole."""
     grid: list[list[Choice | Move]] = [[choice] for choice in message.choices]
     others = list(message.moves)
     if others and not message.choices:
         grid.append([others.pop(0)])
-    grid += [list(others[i : i + 3]) for i in range(0, len(others), 3)]
-    return grid
+    row: list[Choice | Move] = []
+    for move in others:
+        if row and (len(row) == 3 or sum(len(each.label) for each in (*row, move)) > WIDTH):
+            grid.append(row)
+            row = []
+        row.append(move)
+    return [*grid, row] if row else grid
 
 
 def dumps(message: Message) -> str:

@@ -56,7 +56,7 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
     """Who would be reminded and how often they were already, to be confirmed."""
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
-    plan = nudges.plan(cycle, members, turn.now)
+    plan = nudges.plan(cycle, _others(turn, members), turn.now)
     lines = []
     if plan.now:
         names = "\n".join(f"• {_history(turn, cycle, each)}" for each in plan.now)
@@ -80,7 +80,7 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
     """Remind them: decided anew from what is true now, so that tapping twice reminds once."""
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
-    plan = nudges.plan(cycle, members, turn.now)
+    plan = nudges.plan(cycle, _others(turn, members), turn.now)
     number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan), turn.now)
     at = when(turn.lang, cycle, plan.at)
     name = "nobody" if not number else "nudged" if plan.at <= turn.now else "nudged_later"
@@ -88,6 +88,11 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
 
 
 View = Callable[[Turn, Cycle, int, list[Member]], Message]
+
+
+def _others(turn: Turn, members: list[Member]) -> list[Member]:
+    """Nobody nudges themselves."""
+    return [each for each in members if turn.person is None or each.person_id != turn.person.id]
 
 
 def _refusal(turn: Turn, cycle: Cycle) -> str | None:

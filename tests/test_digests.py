@@ -237,8 +237,7 @@ def test_a_nudge_is_confirmed_first_and_says_how_often_each_was_reminded(world: 
     world.put("An", reminded_at=world.now)
     asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
     assert asked.text == (
-        "Sẽ nhắc 3 đồng chí, ngay bây giờ:\n"
-        "• Bình (đã nhắc 1 lần, gần nhất 01/12)\n"
+        "Sẽ nhắc 2 đồng chí, ngay bây giờ:\n"
         "• Em (đã nhắc 1 lần, gần nhất 01/12)\n"
         "• Hoa (đã nhắc 1 lần, gần nhất 01/12)\n"
         "\n"
@@ -248,7 +247,7 @@ def test_a_nudge_is_confirmed_first_and_says_how_often_each_was_reminded(world: 
     )
     assert [move.value for move in asked.moves] == ["cell.nudge_yes=3", "cell.show=3"]
     world.messages.clear()
-    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 3 đồng chí."
+    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 2 đồng chí."
     world.deliver()
     assert world.everybody(["An", "Hoa", "Lan", "Tú", "Em"]) == {"An": 0, "Hoa": 1, "Lan": 0, "Tú": 0, "Em": 1}
     assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == (
@@ -259,7 +258,7 @@ def test_a_nudge_is_confirmed_first_and_says_how_often_each_was_reminded(world: 
 def test_a_nudge_at_night_waits_for_the_morning(world: World) -> None:
     world.now = datetime(2026, 12, 2, 22, tzinfo=SAIGON)
     answer = world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text
-    assert answer == "Sẽ nhắc 6 đồng chí lúc 07:30 ngày 03/12/2026."
+    assert answer == "Sẽ nhắc 5 đồng chí lúc 07:30 ngày 03/12/2026."
     world.tick()
     assert world.everybody() == {"An": 0, "Hoa": 0, "Lan": 0, "Tú": 0}
     world.at("2026-12-03 07:30")
@@ -271,7 +270,7 @@ def test_who_uses_only_the_page_finds_the_nudge_there(world: World) -> None:
     world.link("Tú", "web")
     asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
     assert asked.text.splitlines()[-1] == "Chỉ dùng trang web, thấy lời nhắc khi mở trang; nên gọi điện: Tú."
-    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 6 đồng chí."
+    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 5 đồng chí."
 
 
 # ------------------------------------------------------------------ above the cells
