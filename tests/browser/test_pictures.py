@@ -92,3 +92,47 @@ def test_pictures_of_the_door_and_the_demo(opened: Opened, album: Path) -> None:
     page.locator("#now", has_text="17:00").wait_for()
     page.wait_for_timeout(2500)
     picture(page, album / "demo-four.png")
+
+
+def answered(page: Page, *labels: str, text: str = "") -> None:
+    """Type and send, or press buttons, and wait each time for what is said to it."""
+    for label in labels or ("",):
+        before = page.locator(".bot").count()
+        if text:
+            page.fill("#text", text)
+            page.click("#writing button")
+        else:
+            page.locator(".turn:not(.past) > .buttons button", has_text=label).first.click()
+        page.locator(".bot").nth(before).wait_for()
+
+
+def answers_the_rest(page: Page) -> None:
+    """Answer whatever is asked until the whole form is read back."""
+    while "Xem lại bản kiểm điểm" not in (asked := page.locator(".bot").last.inner_text()):
+        if "một số từ" in asked:
+            answered(page, text="28" if "đến 30" in asked else "64")
+        elif "nhắn câu trả lời" not in asked:
+            answered(page, "Hoàn thành tốt nhiệm vụ")
+        else:
+            answered(page, text="Đã hoàn thành 12/12 việc được giao.")
+            answered(page, "Tiếp")
+
+
+def test_pictures_of_the_guides(opened: Opened, album: Path) -> None:
+    page = opened("/", **PHONE)
+    plays(page, 0)
+    page.goto(page.locator("iframe").get_attribute("src") or "")
+    answered(page, "Bắt đầu")
+    picture(page, album / "member-consent.png")
+    answered(page, "Đồng ý")
+    picture(page, album / "member-header.png")
+    answered(page, "Đúng")
+    answers_the_rest(page)
+    picture(page, album / "member-review.png")
+    answered(page, "Trang sau", "Nộp", "Đúng, nộp")
+    picture(page, album / "member-receipt.png")
+    page.goto("/")
+    plays(page, 3)
+    page.goto(page.locator("iframe").get_attribute("src") or "")
+    answered(page, "Tình hình chi bộ")
+    picture(page, album / "secretary-cell.png")
