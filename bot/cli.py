@@ -84,6 +84,8 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
     if unknown := set(parts) - set(PARTS):
         raise Failed(f"--only: there is no part called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", 2)
     token = chosen.telegram_token.reveal()
+    if token and chosen.public_url.startswith("https://") and not chosen.telegram_secret:
+        raise Failed("KIEMDIEM_TELEGRAM_SECRET is not set; make one with: openssl rand -hex 32")
     logs.set_up(chosen.log_level, secrets=(token, chosen.secret_key.reveal(), chosen.telegram_secret.reveal()))
     arm(chosen.crash_at, chosen.crash_at_n)
     channels = []

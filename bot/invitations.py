@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bot import named, tables
+from bot.roster_row import LEFT
 from handlers.texts import say
 from storage import invitations, people, units
 from storage.database import Db
@@ -27,12 +28,13 @@ class Invited:
 
 
 def whom(db: Db, *, unit: str | None = None, person: str | None = None) -> list[Person]:
-    """The one person, all below the unit, or everybody, cell by cell. Raises NotFound."""
+    """The one person; or all below the unit, or everybody, cell by cell, but who died or moved. Raises NotFound."""
     if person is not None:
         return [named.person(db, person)]
     start = named.unit(db, unit).path if unit is not None else ""
     places = {unit.id: unit.path for unit in units.by_keys(db).values()}
     found = [each for each in people.by_codes(db).values() if places[each.unit_id].startswith(start)]
+    found = [each for each in found if each.exempt_reason not in LEFT]
     return sorted(found, key=lambda each: (places[each.unit_id], each.id))
 
 

@@ -29,13 +29,9 @@ ROLES = {
     "can bo phu trach": "officer",
 }
 GENDERS = ("nam", "nữ")
+LEFT = ("chuyển sinh hoạt đảng", "từ trần")
 # Who is not reviewed: article 5 of Quy định 366-QĐ/TW, and those who are no longer in the cell.
-REASONS = (
-    "miễn công tác và sinh hoạt đảng",
-    "đình chỉ sinh hoạt đảng",
-    "chuyển sinh hoạt đảng",
-    "từ trần",
-)
+REASONS = ("miễn công tác và sinh hoạt đảng", "đình chỉ sinh hoạt đảng", *LEFT)
 
 _FORMULA = re.compile(r"[=+\-@＝＋－＠]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")

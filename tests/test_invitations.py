@@ -46,6 +46,14 @@ def test_everybody_a_unit_or_one_person_is_invited(world: World) -> None:
     assert [each.name for each in invited(world, person=AN.lower())] == ["Nguyễn Văn Kiên"]
 
 
+def test_nobody_hands_out_a_slip_for_a_member_who_died_or_moved_away(world: World) -> None:
+    with world.database.transaction() as db:
+        gone = sa.update(m.Person).where(m.Person.code == AN)
+        db.execute(gone.values(exempt_reason="từ trần"))
+    assert len(invited(world)) == 119
+    assert [each.code for each in invited(world, person=AN)] == [AN]
+
+
 def test_an_invitation_is_handed_out_as_a_code_and_two_links_that_work(world: World) -> None:
     (an,) = invited(world, person=AN)
     code = an.invitation.replace("-", "")

@@ -137,3 +137,10 @@ def test_wrong_settings_are_a_line_each_and_no_traceback(monkeypatch: pytest.Mon
     monkeypatch.setenv("KIEMDIEM_PORT", "eight")
     assert run("outbox", "list") == 1
     assert capsys.readouterr().err.splitlines() == ["KIEMDIEM_PORT: must be a number"]
+
+
+def test_a_webhook_without_its_secret_is_no_start(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.setenv("KIEMDIEM_PUBLIC_URL", "https://kiemdiem.example")
+    monkeypatch.setenv("KIEMDIEM_TELEGRAM_TOKEN", "42:TEST")
+    assert run("run") == 1
+    assert capsys.readouterr().err == "KIEMDIEM_TELEGRAM_SECRET is not set; make one with: openssl rand -hex 32\n"

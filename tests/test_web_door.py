@@ -23,6 +23,11 @@ async def test_a_robot_may_look_three_times_and_the_link_still_opens(echo: Echo,
     assert WELCOME in page.text
 
 
+async def test_the_bare_address_leads_to_the_door(browser: Browser) -> None:
+    answer = await browser.http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/chat/")
+
+
 async def test_the_door_looks_the_same_whatever_the_code(browser: Browser) -> None:
     right, wrong = [(await browser.http.get(f"/chat/{code}")).text for code in (CODE, "ABCD-9999")]
     assert right.replace(CODE, "") == wrong.replace("ABCD-9999", "")

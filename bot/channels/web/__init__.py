@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.channels.web.door import Door
@@ -32,9 +34,14 @@ def routes(web: Web) -> list[BaseRoute]:
     ]
 
 
+async def to_the_door(request: Request) -> Response:
+    """Whoever types the bare address comes to the door."""
+    return RedirectResponse("/chat/", 303)
+
+
 def application(web: Web, also: Sequence[BaseRoute] = ()) -> Starlette:
     """The web app behind its guard; *also*: routes of other parts that browsers use."""
     return Starlette(
-        routes=[*routes(web), *also],
+        routes=[*routes(web), *also, Route("/", to_the_door, methods=["GET"])],
         middleware=[Middleware(Guard, public_url=web.public_url)],
     )
