@@ -10,7 +10,7 @@ from typing import Any
 from bot.checkpoints import checkpoint
 from bot.roster_file import records
 from bot.roster_row import Finding, Member, Reading, unit_key
-from bot.season import Synced, sync_assessments
+from bot.season_follows import Synced, sync_assessments
 from handlers.texts import say
 from handlers.turn import current_cycle
 from handlers.words import fold

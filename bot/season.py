@@ -1,116 +1,19 @@
-"""A season from its opening to its end: who is in it, what it would say to whom, and how it follows the roster."""
+"""A season is opened, rehearsed, closed, or given another deadline."""
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
+from bot.opening import Opening, opening_of
 from handlers import cycles as rules
 from handlers import forms, notices
-from handlers.calendar import allowed, next_reminder, schedule
+from handlers.calendar import allowed, first_reminder, next_reminder
 from handlers.cycles import Cycle
 from handlers.forms import Form, Problem
-from handlers.messages import as_text, dumps
-from handlers.texts import say
+from handlers.messages import dumps
 from storage import audit, cycles, enrolments, outbox, reminders, season_counts
 from storage import models as m
 from storage.database import Database, Db
-from storage.enrolments import Change, Difference
-
-
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """What importing a roster changed in the open cycle."""
-
-    added: int = 0
-    moved: int = 0
-    exempted: int = 0
-    resumed: int = 0  # no longer exempt
-    forms_changed: int = 0
-    kept: tuple[str, ...] = ()  # member codes: the roster gives another form, but they have begun
-    submitted: tuple[str, ...] = ()  # member codes: exempt now, but they have submitted
-    without_form: tuple[str, ...] = ()  # member codes
-
-    def lines(self, lang: str) -> list[str]:
-        """For the operator: what changed, then who needs a look."""
-        numbers = {
-            "added": self.added,
-            "moved": self.moved,
-            "exempted": self.exempted,
-            "resumed": self.resumed,
-            "forms": self.forms_changed,
-        }
-        named = {"kept": self.kept, "submitted": self.submitted, "without_form": self.without_form}
-        return [say(lang, "season.synced", **numbers)] + [
-            say(lang, f"season.{name}", codes=", ".join(codes)) for name, codes in named.items() if codes
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Who would get what, and when: true of the database as it was."""
-
-    cycle: Cycle
-    now: datetime
-    people: int
-    by_form: Mapping[str, int]  # who owe, by the roster's value
-    exempt: Mapping[str, int]  # by reason
-    without_form: tuple[str, ...]  # member codes
-    ringing: int  # of those who owe: who get the first notice and the reminders
-    passive: int  # who have only the web page
-    unlinked: int
-    unreachable: int
-    secretaries: int
-    officers: int
-    notice: str = ""
-    reminder: str = ""
-    slots: tuple[datetime, ...] = field(default=())
-
-    def lines(self, lang: str) -> list[str]:
-        """For the operator: counts, times and the text of one example of each message."""
-        cycle = self.cycle
-        owe = sum(self.by_form.values()) + len(self.without_form)
-        say_when = {at: notices.when(lang, cycle, at) for at in (cycle.opens, cycle.due, cycle.closes, *self.slots)}
-        lines = [
-            f"{cycle.name} ({cycle.code})",
-            say(
-                lang,
-                "season.dates",
-                opens=say_when[cycle.opens],
-                due=say_when[cycle.due],
-                closes=say_when[cycle.closes],
-            ),
-            say(
-                lang,
-                "season.people",
-                people=self.people,
-                owe=owe,
-                forms=", ".join(f"{form} {number}" for form, number in self.by_form.items()) or "-",
-            ),
-        ]
-        if self.exempt:
-            reasons = "; ".join(f"{reason} {number}" for reason, number in self.exempt.items())
-            lines.append(say(lang, "season.exempt", number=sum(self.exempt.values()), reasons=reasons))
-        if self.without_form:
-            lines.append(say(lang, "season.without_form", codes=", ".join(self.without_form)))
-        lines.append(
-            say(
-                lang,
-                "season.reach",
-                ringing=self.ringing,
-                passive=self.passive,
-                unlinked=self.unlinked,
-                unreachable=self.unreachable,
-            )
-        )
-        lines.append(say(lang, "season.digests", secretaries=self.secretaries, officers=self.officers))
-        for at in self.slots:
-            past = at <= self.now
-            lines.append(say(lang, f"season.{'slot_past' if past else 'slot'}", at=say_when[at], number=self.ringing))
-        if self.notice:
-            lines.append(say(lang, "season.example", text=_indented(self.notice)))
-        lines.append(say(lang, "season.example", text=_indented(self.reminder)))
-        return lines
 
 
 def open_cycle(
@@ -130,9 +33,9 @@ def open_cycle(
         body = forms.dumps(known_forms[form_id])
         frozen.append((value, form_id, body, forms.digest(body)))
     cycle = replace(cycle, id=cycles.opened(db, cycle.code, rules.dumps(cycle), frozen, now))
-    enrolments.add_missing(db, cycle.id, cycle.admitted_before, _first_reminder(cycle, now))
+    enrolments.add_missing(db, cycle.id, cycle.admitted_before, first_reminder(cycle, now))
     audit.record(db, "cycle.opened", now, cycle_id=cycle.id)
-    opening = _opening(db, cycle, now, lang)
+    opening = opening_of(db, cycle, now, lang)
     _put_first_notices(db, cycle, now, lang)
     return opening
 
@@ -180,52 +83,6 @@ def reschedule(db: Db, cycle: Cycle, now: datetime) -> None:
     )
 
 
-def sync_assessments(db: Db, cycle: Cycle, now: datetime) -> Synced:
-    """Let the open cycle follow the roster: to be called in the transaction of an import. A closed one stays as it is.
-
-    Adds missing rows, moves people to their unit, exempts and no longer exempts; another form only where nothing was
-    begun, else its member code is reported.
-    """
-    if cycle.closed:
-        return Synced()
-    added = enrolments.add_missing(db, cycle.id, cycle.admitted_before, _first_reminder(cycle, now))
-    different = enrolments.differences(db, cycle.id, cycle.admitted_before)
-    changes = [_followed(cycle, each, now) for each in different]
-    enrolments.change(db, changes)
-    both = list(zip(different, changes, strict=True))
-    return Synced(
-        added=added,
-        moved=sum(1 for was, now_is in both if was.old_unit_id != now_is.unit_id),
-        exempted=sum(1 for was, now_is in both if was.state != m.EXEMPT == now_is.state),
-        resumed=sum(1 for was, now_is in both if was.state == m.EXEMPT != now_is.state),
-        forms_changed=sum(1 for was, now_is in both if was.form_id != now_is.form_id),
-        kept=tuple(was.code for was, now_is in both if was.other_form and now_is.form_id != was.wanted_form_id),
-        submitted=tuple(was.code for was, now_is in both if was.reason and now_is.state != m.EXEMPT),
-        without_form=tuple(enrolments.without_form(db, cycle.id)),
-    )
-
-
-def _followed(cycle: Cycle, each: Difference, now: datetime) -> Change:
-    """What an assessment says once it follows the roster."""
-    form_id = each.wanted_form_id if each.other_form and not each.started else each.form_id
-    state, reason, remind_at = each.state, each.old_reason, each.remind_at
-    if each.reason and state not in (m.SUBMITTED, m.ACCEPTED):
-        state, reason, remind_at = m.EXEMPT, each.reason, None
-    elif not each.reason and state == m.EXEMPT:
-        state, reason = (m.IN_PROGRESS if each.started else m.NOT_STARTED), None
-    if state in m.OWES and form_id is None:
-        remind_at = None
-    elif state in m.OWES and (each.state == m.EXEMPT or each.form_id is None):
-        remind_at = next_reminder(
-            cycle, reminded=each.reminded, reminded_at=each.reminded_at, snoozed_until=None, after=now
-        )
-    return Change(each.id, each.unit_id, form_id, state, reason, remind_at)
-
-
-def _first_reminder(cycle: Cycle, now: datetime) -> datetime | None:
-    return next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=now)
-
-
 def _put_first_notices(db: Db, cycle: Cycle, now: datetime, lang: str) -> None:
     at = allowed(cycle, max(now, cycle.opens))
     outbox.put_notices(
@@ -245,33 +102,3 @@ def _put_first_notices(db: Db, cycle: Cycle, now: datetime, lang: str) -> None:
         ],
         now,
     )
-
-
-def _opening(db: Db, cycle: Cycle, now: datetime, lang: str) -> Opening:
-    standing = season_counts.standing(db, cycle.id)
-    reach = Counter(dict.fromkeys(("ringing", "passive", "unlinked", "unreachable"), 0))
-    reach.update(standing.reach)
-    example = notices.reminder(
-        lang, cycle, 0, max(now, cycle.opens), state=m.NOT_STARTED, stage=None, submitted_before=False
-    )
-    return Opening(
-        cycle,
-        now,
-        standing.people,
-        standing.by_form,
-        standing.exempt,
-        tuple(enrolments.without_form(db, cycle.id)),
-        reach["ringing"],
-        reach["passive"],
-        reach["unlinked"],
-        reach["unreachable"],
-        standing.secretaries,
-        standing.officers,
-        as_text(notices.opened(lang, cycle, 0)) if reach["ringing"] + reach["passive"] else "",
-        as_text(example),
-        schedule(cycle),
-    )
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -96,3 +96,8 @@ def next_reminder(
         if after < at <= cycle.closes:
             return at
     return None
+
+
+def first_reminder(cycle: Cycle, after: datetime) -> datetime | None:
+    """When somebody who was never reminded is to be, always later than *after*; None: never."""
+    return next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=after)

@@ -1,7 +1,7 @@
 """Consent: what a person is told about their data, and says yes or no to, before the first question of a cycle."""
 
 from handlers import fill, menu
-from handlers.calendar import next_reminder
+from handlers.calendar import first_reminder
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move, Tapped, heard
 from handlers.texts import say
@@ -62,7 +62,7 @@ def accepted(turn: Turn, cycle: Cycle) -> Message:
     """Yes leads on to the first question. Reminders begin for whoever had chosen paper before."""
     assert turn.person is not None
     _record(turn, cycle, given=True)
-    at = next_reminder(cycle, reminded=0, reminded_at=None, snoozed_until=None, after=turn.now)
+    at = first_reminder(cycle, turn.now)
     enrolments.off_paper(turn.db, turn.person.id, cycle.id, at)
     return lead_on(turn, say(turn.lang, "consent.accepted"))
 

@@ -74,7 +74,13 @@ def close(db: Db, cycle_id: int, now: datetime) -> None:
     )
     db.execute(
         sa.update(m.Outgoing)
-        .where(m.Outgoing.state == m.QUEUED, m.Outgoing.kind.in_((m.REMINDER, m.DIGEST, m.NOTICE)))
+        .where(
+            m.Outgoing.state == m.QUEUED,
+            sa.or_(
+                m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)),
+                sa.and_(m.Outgoing.kind == m.NOTICE, m.Outgoing.assessment_id.is_not(None)),
+            ),
+        )
         .values(state=m.WITHDRAWN, why="the cycle was closed")
     )
 

@@ -21,6 +21,7 @@ class Difference:
     code: str  # of the person
     state: str
     started: bool
+    place: str
     old_unit_id: int
     unit_id: int
     old_reason: str | None
@@ -39,6 +40,7 @@ class Change(NamedTuple):
     id: int
     unit_id: int
     form_id: int | None
+    place: str
     state: str
     exempt_reason: str | None
     remind_at: datetime | None
@@ -100,6 +102,7 @@ def differences(db: Db, cycle_id: int, admitted_before: date | None) -> list[Dif
             m.Person.code,
             m.Assessment.state,
             m.Assessment.active_at.is_not(None),
+            m.Assessment.place,
             m.Assessment.unit_id,
             m.Person.unit_id,
             m.Assessment.exempt_reason,

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot import jobs, season
+from bot import jobs
+from bot.season_follows import sync_assessments
 from handlers import officer, secretary
 from storage import models as m
 from storage.database import Database
@@ -132,7 +133,7 @@ def test_who_moves_to_another_cell_is_counted_there(world: World) -> None:
     world.put("An", state=m.IN_PROGRESS, place="more", active_at=world.now)
     world.roster("An", unit_id=4)
     with world.database.transaction() as db:
-        assert season.sync_assessments(db, world.cycle, world.now).moved == 1
+        assert sync_assessments(db, world.cycle, world.now).moved == 1
     world.at("2026-11-26 17:00")
     assert "Đang làm (1): An (Câu 2/3)." in world.received("Chi")[0].splitlines()
     assert "An" not in world.received("Bình")[0]
@@ -182,7 +183,7 @@ def test_eight_hundred_cells_are_put_out_by_one_run_and_a_second_puts_none(sqlit
             for n in numbers
         ]
         db.execute(sa.insert(m.Address), chats)
-        season.sync_assessments(db, world.cycle, world.now)
+        sync_assessments(db, world.cycle, world.now)
     now = datetime(2026, 11, 26, 17, tzinfo=SAIGON)
     runs = []
     for _ in range(2):

@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from bot import season
+from bot.opening import Opening
+from bot.season_follows import sync_assessments
 from handlers import fill, offered, secretary
 from handlers.cycle_files import load
 from handlers.cycles import Slot
@@ -35,7 +37,7 @@ def world(database: Database) -> World:
 def test_nobody_is_reminded_who_was_not_invited_yet(world: World) -> None:
     world.person("Mai", unit=3, linked="")
     with world.database.transaction() as db:
-        season.sync_assessments(db, world.cycle, world.now)
+        sync_assessments(db, world.cycle, world.now)
     world.at("2026-12-01 08:00")
     assert world.everybody(["An", "Mai"]) == {"An": 1, "Mai": 0}
     assert world.assessment("Mai").remind_at == datetime(2026, 12, 8, 8, tzinfo=SAIGON)
@@ -74,7 +76,7 @@ def test_who_is_added_in_mid_cycle_gets_the_schedule_but_not_the_slots_already_p
     world.at("2026-12-02 09:00")
     world.person("Mai", unit=3)
     with world.database.transaction() as db:
-        assert season.sync_assessments(db, world.cycle, world.now).added == 1
+        assert sync_assessments(db, world.cycle, world.now).added == 1
     world.tick()
     assert world.received("Mai") == []
     world.at("2026-12-08 08:00")
@@ -157,7 +159,7 @@ def test_a_pause_cancels_and_resuming_does_not_replay(world: World) -> None:
 def test_a_cloned_season_is_only_rehearsed_until_it_is_opened(database: Database) -> None:
     world = World(database)
     found = season.rehearse(database, replace(CYCLE, code="2027"), {"short": FORM}, world.now)
-    assert isinstance(found, season.Opening)
+    assert isinstance(found, Opening)
     with database.transaction(read_only=True) as db:
         rows = [db.scalar(sa.select(sa.func.count()).select_from(t)) for t in (m.Cycle, m.Assessment, m.Outgoing)]
     assert rows == [0, 0, 0]
@@ -228,7 +230,7 @@ def test_who_is_exempt_now_is_no_longer_reminded_and_counted_apart(world: World,
     world.jobs()  # the reminder waits already
     world.roster("An", exempt_reason=reason)
     with world.database.transaction() as db:
-        assert season.sync_assessments(db, world.cycle, world.now).exempted == 1
+        assert sync_assessments(db, world.cycle, world.now).exempted == 1
     world.deliver()
     assert world.everybody() == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
     world.at("2026-12-01 17:00")

@@ -14,7 +14,8 @@ import pytest
 
 from bot import roster
 from bot.roster_file import COLUMNS, Unreadable, records
-from bot.season import Synced, open_cycle
+from bot.season import open_cycle
+from bot.season_follows import Synced
 from handlers.texts import texts
 from storage import people, roles, units
 from storage.database import Database

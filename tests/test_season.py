@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from bot import jobs, season
+from bot.opening import Opening
 from bot.public_days import public_days
 from bot.roster import imported, read
+from bot.season_follows import Synced, sync_assessments
 from handlers.cycle_files import load
 from handlers.cycles import Cycle
 from handlers.form_files import forms_in
@@ -43,7 +45,7 @@ def sample(database: Database) -> Database:
 def test_of_the_sample_roster_113_owe_and_7_are_told_why_they_need_not(sample: Database) -> None:
     with sample.transaction() as db:
         opening = season.open_cycle(db, real_season(), FORMS, NOW)
-    assert isinstance(opening, season.Opening)
+    assert isinstance(opening, Opening)
     assert opening.lines("vi")[:-1] == [
         "Kiểm điểm, đánh giá, xếp loại chất lượng đảng viên năm 2026 (2026)",
         "Mở 08:00 ngày 25/11/2026; hạn nộp 17:00 ngày 15/12/2026; đóng 17:00 ngày 18/12/2026.",
@@ -67,7 +69,7 @@ def test_a_rehearsal_says_what_opening_would_and_changes_nothing(sqlite: Databas
     world.person("Sơn", unit=3, form=None)
     now = datetime(2026, 12, 9, 9, tzinfo=SAIGON)
     found = season.rehearse(sqlite, CYCLE, {"short": FORM}, now)
-    assert isinstance(found, season.Opening)
+    assert isinstance(found, Opening)
     assert found.lines("vi")[2:10] == [
         "11 người trong danh sách; 11 phải nộp (theo mẫu: 2B 10).",
         "Chưa có mẫu, nên chưa làm được: KM-0011. Điền cột form rồi nhập lại danh sách.",
@@ -124,27 +126,28 @@ def test_one_season_is_open_at_a_time_and_a_code_is_used_once(sqlite: Database) 
     assert again("2027") == "opened"
 
 
-def sync(world: World) -> season.Synced:
+def sync(world: World) -> Synced:
     """The open season follows the roster."""
     with world.database.transaction() as db:
-        return season.sync_assessments(db, world.cycle, world.now)
+        return sync_assessments(db, world.cycle, world.now)
 
 
 def test_the_open_season_follows_the_roster(database: Database) -> None:
     world = World(database, replace(CYCLE, forms=(("2B", "short"), ("2A", "other"))))
     with database.transaction() as db:
         season.open_cycle(db, world.rules, {"short": FORM, "other": replace(FORM, id="other")}, world.now)
-    assert sync(world) == season.Synced()
+    assert sync(world) == Synced()
     world.put("Hoa", state=m.IN_PROGRESS, place="more", active_at=world.now)
     world.submits("Lan")
     world.roster("An", unit_id=4, form="2A")
+    world.put("An", place="more", active_at=world.now)  # has looked at the form and answered nothing
     world.roster("Hoa", form="2A")
     world.roster("Lan", exempt_reason="từ trần")
     world.roster("Tú", exempt_reason="đình chỉ sinh hoạt đảng")
     world.roster("Em", form="9Z")
     world.person("Mai", unit=3)
     found = sync(world)
-    assert found == season.Synced(
+    assert found == Synced(
         added=1,
         moved=1,
         exempted=1,
@@ -159,6 +162,7 @@ def test_the_open_season_follows_the_roster(database: Database) -> None:
         "Đã nộp nhưng danh sách ghi là không kiểm điểm; không đổi gì: KM-0003.",
         "Chưa có mẫu, nên chưa làm được: KM-0006. Điền cột form rồi nhập lại danh sách.",
     ]
+    assert world.assessment("An").place == ""
     first = datetime(2026, 12, 1, 8, tzinfo=SAIGON)
     assert {name: (world.assessment(name).state, world.assessment(name).remind_at) for name in world.ids} == {
         "An": ("not_started", first),
@@ -186,7 +190,7 @@ def test_a_closed_season_follows_no_roster(sqlite: Database) -> None:
     with sqlite.transaction() as db:
         season.close_cycle(db, world.cycle, world.now)
     world.roster("An", unit_id=4)
-    assert sync(world) == season.Synced()
+    assert sync(world) == Synced()
     assert world.assessment("An").unit_id == 3
 
 
