@@ -19,6 +19,7 @@ from bot.channels import Channel, Stopped, TryLater, web
 from bot.channels.telegram import LARGEST_BODY, PATH, Telegram, hook_url
 from bot.clock import Clock
 from bot.delivery import Delivery
+from bot.documents import Documents
 from bot.health import Health
 from bot.inbox import Inbox
 from bot.server import Server, server
@@ -66,15 +67,18 @@ class App:
         self.inbox = Inbox(self.database, answer=route, now=now, lang=settings.lang, deliveries=self.deliveries)
         self.clock = Clock(self.database, now, self.wake, settings.zone)
         self.stop = asyncio.Event()
+        secret, public_url = settings.secret_key.reveal(), settings.public_url
+        self.documents = Documents(self.database, now, secret, public_url, settings.lang)
         page = web.Web(
             self.database,
             self.inbox.receive,
             now,
             self.word,
-            settings.secret_key.reveal(),
+            secret,
             settings.zone,
+            self.documents,
             settings.lang,
-            settings.public_url,
+            public_url,
             self.stop.is_set,
         )
         self.stopped: set[str] = set()  # channels
@@ -217,6 +221,7 @@ class App:
             word=self.word,
             pace=self.settings.pace,
             may_send=mine.held,
+            documents=self.documents,
         )
         await self.database.write(lambda db: claims.take_over(db, delivery.id, bot, self.now()))
         self.deliveries[bot] = delivery

@@ -11,6 +11,7 @@ import structlog
 
 from bot.channels import Channel
 from bot.checkpoints import checkpoint
+from bot.documents import Documents
 from bot.pace import Pace
 from bot.sending import Ended, Gone, Later, Sent, send
 from storage import claims
@@ -41,10 +42,12 @@ class Delivery:
         word: claims.Word,
         pace: float,
         may_send: Callable[[], bool] = lambda: True,
+        documents: Documents | None = None,
     ) -> None:
         self.database, self.channel, self.id, self.now, self.word = database, channel, run, now, word
         self.bot = (channel.name, channel.bot)
         self.pace = Pace(pace)
+        self.documents = documents  # None: nothing that is sent here has a file
         self.may_send = may_send  # False once the delivering lock may be lost
         self.stopped: str | None = None
         self.in_hand: set[str] = set()  # keys; added in the database's thread, before the claim is committed
@@ -231,7 +234,7 @@ class Delivery:
         def stored(parts: int) -> Awaitable[bool]:
             return self._store(lambda db: claims.part_sent(db, row.key, self.id, parts))
 
-        became = await send(self.channel, self.pace, row, self._may, stored)
+        became = await send(self.channel, self.pace, row, self._may, stored, self.documents)
         self.outcomes[became.state if isinstance(became, Ended) else type(became).__name__.lower()] += 1
         match became:
             case Sent():

@@ -20,6 +20,7 @@ from bot.clock import Clock
 from bot.command import Failed
 from bot.delivery import Delivery
 from bot.demo import Demo
+from bot.documents import Documents
 from bot.inbox import Inbox
 from bot.public_days import public_days
 from bot.roster import imported, read
@@ -137,7 +138,13 @@ class Seat:
         self.terminal = Terminal(code, record)
         delivers = (self.terminal.name, self.terminal.bot)
         self.delivery = Delivery(
-            database, self.terminal, run=secrets.token_hex(8), now=now, word=worded, pace=settings.pace
+            database,
+            self.terminal,
+            run=secrets.token_hex(8),
+            now=now,
+            word=worded,
+            pace=settings.pace,
+            documents=Documents(database, now, settings.secret_key.reveal(), settings.public_url, settings.lang),
         )
         self.inbox = Inbox(database, answer=route, now=now, lang=settings.lang, deliveries={delivers: self.delivery})
 

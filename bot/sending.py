@@ -7,14 +7,17 @@ from datetime import timedelta
 
 from bot.channels import Channel, Refused, Stopped, TryLater, Unreachable
 from bot.checkpoints import checkpoint
+from bot.documents import Documents
 from bot.pace import Pace
 from bot.parts import parts
 from handlers.messages import Message, as_text, loads
 from storage import models as m
 from storage.claims import REPLIES
+from storage.database import cannot_store
 from storage.outbox import Outgoing
 
 LONGEST_WAIT = 60  # seconds of back-off
+CAPTION = 1024  # UTF-16 units under a file (https://core.telegram.org/bots/api#senddocument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ async def send(
     row: Outgoing,
     may_send: Callable[[], bool],
     stored: Callable[[int], Awaitable[object]],
+    documents: Documents | None = None,
 ) -> Sent | Later | Ended | Gone:
     """Send a worded row; what became of it.
 
@@ -62,13 +66,14 @@ async def send(
         return Later(timedelta(seconds=wait), row.parts_sent)
     sent = row.parts_sent
     try:
-        for part in written(channel, row)[sent:]:
+        for part in written(channel, row, documents)[sent:]:
             if sent > row.parts_sent:
                 await stored(sent)
                 await pace.reply()
             if not may_send():
                 return Later(timedelta(0), sent)
-            await channel.send(row.chat, part, quiet=row.kind not in REPLIES)
+            file = await documents.built(part.document, row.person_id) if documents and part.document else None
+            await channel.send(row.chat, part, quiet=row.kind not in REPLIES, file=file)
             sent += 1
     except TryLater as error:
         return _later(pace, row, error, sent)
@@ -78,19 +83,25 @@ async def send(
         return Later(timedelta(0), sent, stop=str(error))
     except Refused as error:
         return Ended(m.REFUSED, str(error))
-    except Exception as error:  # ours: a body that cannot be read, a channel that raised what it must not
+    except Exception as error:  # ours: a body that cannot be read, a file that cannot be built
+        if cannot_store(error):
+            return _later(pace, row, TryLater(), sent)
         return Ended(m.REFUSED, type(error).__name__)
     checkpoint("send.accepted")
     return Sent()
 
 
-def written(channel: Channel, row: Outgoing) -> list[Message]:
-    """The row's message in the parts this channel takes; buttons under the last, or written out."""
+def written(channel: Channel, row: Outgoing, documents: Documents | None = None) -> list[Message]:
+    """The row's message in the parts this channel takes; buttons under the last, or written out, and so is a file
+    that the channel does not take."""
     assert row.body is not None
     message = loads(row.body)
+    if documents and message.document and not channel.files:
+        link = documents.written_out(message.document, row.person_id)
+        message = replace(message, text=f"{message.text}\n\n{link}", document=None)
     if not channel.buttons:
         message = Message(as_text(message), document=message.document)
-    *before, last = parts(message.text, channel.max_text)
+    *before, last = parts(message.text, CAPTION if message.document else channel.max_text)
     return [*(Message(text) for text in before), replace(message, text=last)]
 
 

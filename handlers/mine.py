@@ -3,7 +3,7 @@
 from handlers import own
 from handlers.calendar import next_reminder
 from handlers.draft import Filling, Write
-from handlers.messages import Message, Move, Tapped, heard
+from handlers.messages import Document, Message, Move, Tapped, heard
 from handlers.notices import when
 from handlers.readback import pages
 from handlers.screens import show as show_filling
@@ -24,6 +24,8 @@ def handle(turn: Turn) -> list[Message]:
     match heard(_shown(turn, assessment, turn.address.place), turn.event):
         case Tapped(value) if value.startswith("mine.read="):
             return [_went(turn, assessment, f"{READ}/{value.partition('=')[2]}")]
+        case Tapped("mine.word") if submitted := assessments.last_submission(turn.db, assessment.id):
+            return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
             return [reopened(turn, assessment)]
         case Tapped("mine.withdraw") if assessment.state == m.IN_PROGRESS:
@@ -116,6 +118,7 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         at = when(lang, cycle, submitted.at)
         lines.append(say(lang, key, at=at, code=submitted.receipt, times=submitted.number))
         moves.append(Move("mine.read=1", say(lang, "mine.read")))
+        moves.append(Move("mine.word", say(lang, "mine.word")))
     if assessment.owes:
         filling = own.filling(turn, assessment)
         answered = sum(bool(filling.answers.get(question.id)) for question in filling.asked)
@@ -132,6 +135,13 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         lines.append(say(lang, "mine.until", closes=when(lang, cycle, cycle.closes)))
         moves.append(Move("mine.reopen", say(lang, "mine.reopen")))
     return Message("\n\n".join(lines), moves=tuple(moves))
+
+
+def _as_word(turn: Turn, assessment: Assessment, submitted: Submission) -> Message:
+    """What was submitted last, to be printed and signed."""
+    text = say(turn.lang, "mine.word_here", code=submitted.receipt)
+    back = Move("mine.open", say(turn.lang, "mine.back"))
+    return Message(text, moves=(back,), document=Document("review.docx", assessment.id))
 
 
 def _read(turn: Turn, assessment: Assessment, submitted: Submission, page: int) -> Message:

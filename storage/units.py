@@ -48,6 +48,13 @@ def by_id(db: Db, unit_id: int) -> Unit | None:
     return Unit(*row) if row else None
 
 
+def names(db: Db, unit_id: int) -> tuple[str, ...]:
+    """The names from the root down to a unit."""
+    unit = by_id(db, unit_id)
+    above = names(db, unit.parent_id) if unit and unit.parent_id else ()
+    return (*above, unit.name) if unit else ()
+
+
 def add(db: Db, names: Mapping[str, str]) -> None:
     """Make the units of *names* (key: name), level by level; every parent is there or among them.
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.channels import Incoming
 from bot.channels.web import Web
+from bot.documents import Documents
 from bot.inbox import Inbox
 from handlers.messages import Choice, Message, Move, Said, Tapped
 from handlers.turn import Turn
@@ -108,5 +109,6 @@ def web(echo: Echo, word: Word = lambda db, outgoing, now: None, public_url: str
         word=word,
         secret_key="a secret of the tests",
         zone=ZoneInfo("Asia/Ho_Chi_Minh"),
+        documents=Documents(echo.database, echo.clock, "a secret of the tests", public_url, "vi"),
         public_url=public_url,
     )

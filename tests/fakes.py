@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.channels import Receive
+from bot.channels import File, Receive
 from handlers.messages import Message
 
 
@@ -24,6 +24,7 @@ class FakeChannel:
         self.files = False
         self.arrived, self.called = asyncio.Event(), asyncio.Event()
         self.inbox: dict[str, list[Message]] = defaultdict(list)
+        self.sent_files: list[File] = []
         self.order: list[tuple[str, str]] = []
         self.fails: dict[str, deque[Exception | Taken | None]] = defaultdict(deque)
         self.tries: dict[str, int] = defaultdict(int)
@@ -45,7 +46,7 @@ class FakeChannel:
         """Nothing arrives by itself."""
         await asyncio.Event().wait()
 
-    async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
+    async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         """Take the message, or fail as the script says."""
         self.tries[chat] += 1
         self.called.set()
@@ -55,6 +56,8 @@ class FakeChannel:
         if isinstance(how, Exception):
             raise how
         self.inbox[chat].append(message)
+        if file:
+            self.sent_files.append(file)
         self.order.append((chat, message.text))
         self.arrived.set()
         if how:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import delivery
-from bot.channels import TryLater
+from bot.channels import File, TryLater
 from handlers.messages import Message
 from storage import models as m
 from storage.database import Database
@@ -71,13 +71,13 @@ def failing(story: Story, kind: str, fault: Fault) -> Iterator[None]:
         if fault.step():
             raise broken(database)
 
-    async def lost(chat: str, message: Message, *, quiet: bool = False) -> None:
+    async def lost(chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         if fault.step():
             raise TryLater(sent=None)
-        await send(chat, message, quiet=quiet)
+        await send(chat, message, quiet=quiet, file=file)
 
-    async def taken(chat: str, message: Message, *, quiet: bool = False) -> None:
-        await send(chat, message, quiet=quiet)
+    async def taken(chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
+        await send(chat, message, quiet=quiet, file=file)
         if fault.step():
             raise TryLater(sent=None)
 

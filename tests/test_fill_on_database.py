@@ -217,7 +217,7 @@ def test_submitting_keeps_a_snapshot_and_gives_a_receipt(an: Member) -> None:
         "Tiếp theo: bí thư chi bộ thấy đồng chí đã nộp và chuẩn bị họp kiểm điểm. Trợ lý không nhắc đồng chí nữa.\n\n"
         "Cần đổi, đồng chí vẫn sửa và nộp lại được đến 09:00 ngày 08/12/2026."
     )
-    assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Sửa và nộp lại"]
+    assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Tải bản Word", "Sửa và nộp lại"]
     assert submitted.snapshot == an.answers
     assert (submitted.number, submitted.late, submitted.level, submitted.score) == (1, False, "excellent", 92.5)
     assert len(submitted.receipt) == 4
@@ -240,7 +240,7 @@ def test_what_was_submitted_is_read_page_by_page(an: Member) -> None:
     an.says("trang sau")
     assert "[12] Đề xuất xếp loại mức chất lượng\nHoàn thành xuất sắc nhiệm vụ" in an.message.text
     an.taps("Quay lại")
-    assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Sửa và nộp lại"]
+    assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Tải bản Word", "Sửa và nộp lại"]
 
 
 def test_reopening_keeps_the_first_submission_and_is_reminded_of(an: Member) -> None:
@@ -269,7 +269,7 @@ def test_while_it_is_reopened_the_submitted_one_is_read_as_it_was(an: Member) ->
     an.says("10", "3")
     assert "[10] 1. Nhóm tiêu chí chung: …/30\n28" in an.presses("mine.read=2")
     an.taps("Quay lại")
-    assert [move.label for move in an.message.moves] == ["Tiếp tục", "Đọc bản đã nộp", "Bỏ bản nháp"]
+    assert [move.label for move in an.message.moves] == ["Tiếp tục", "Đọc bản đã nộp", "Tải bản Word", "Bỏ bản nháp"]
     an.says("tiep tuc")
     assert an.message.text.startswith("Xem lại bản kiểm điểm, trang 2/2")
 

@@ -19,6 +19,14 @@ class Incoming:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be sent. ``name``: plain letters, never from outside."""
+
+    name: str
+    data: bytes
+
+
 Receive = Callable[[Incoming], Awaitable[None]]
 """Takes an Incoming and returns once its turn is committed: only then may the channel confirm it to the platform.
 Raises where nothing could be stored."""
@@ -57,6 +65,7 @@ class Channel(Protocol):
         """Take in what arrives until cancelled."""
         ...
 
-    async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
-        """Send one message, no longer than ``max_text``. *quiet*: without a sound. Raises one of the four."""
+    async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
+        """Send one message, no longer than ``max_text``. *quiet*: without a sound. *file* comes with it, where the
+        channel takes files; the text is then no longer than a caption. Raises one of the four."""
         ...

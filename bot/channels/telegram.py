@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 os.environ["PTB_TIMEDELTA"] = "1"  # read when a RetryAfter is made: without it PTB warns of a coming change
 
 import structlog
-from telegram import Bot
+from telegram import Bot, InlineKeyboardMarkup, InputFile
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
 
-from bot.channels import Incoming, Receive, Refused, Stopped, TryLater, Unreachable
+from bot.channels import File, Incoming, Receive, Refused, Stopped, TryLater, Unreachable
 from bot.channels.telegram_http import AiohttpRequest, NotSent, NotTheApi
 from bot.channels.telegram_updates import KINDS, incoming
 from handlers.messages import Message, rows
@@ -205,13 +205,9 @@ class Telegram:
                 return 503
         return 200
 
-    async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
+    async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         """Send one message. People's words arrive literally: nothing is sent under a parse mode."""
-        call: dict[str, Any] = {
-            "chat_id": int(chat),
-            "text": message.text,
-            "link_preview_options": {"is_disabled": True},  # a personal link is not for Telegram to fetch
-        }
+        call: dict[str, Any] = {"chat_id": int(chat)}
         if grid := rows(message):
             call["reply_markup"] = {
                 "inline_keyboard": [
@@ -220,6 +216,15 @@ class Telegram:
             }
         if quiet:
             call["disable_notification"] = True
+        if file:
+            whole = InputFile(file.data, filename=file.name)
+            call |= {"document": whole, "caption": message.text}
+            if "reply_markup" in call:
+                call["reply_markup"] = InlineKeyboardMarkup.de_json(call["reply_markup"])
+            await answered(self._api.send_document(**call))
+            return
+        call["text"] = message.text
+        call["link_preview_options"] = {"is_disabled": True}  # a personal link is not for Telegram to fetch
         await answered(self._http.call(f"{self._url}/sendMessage", call))
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from typing import IO
 
-from bot.channels import Incoming, Receive
+from bot.channels import File, Incoming, Receive
 from handlers.messages import Message, Said
 
 MARGIN = "  "
@@ -35,7 +35,7 @@ class Terminal:
         self.number += 1
         await receive(Incoming(f"terminal:{self.chat}:{self.number}", self.name, self.bot, self.chat, Said(text)))
 
-    async def send(self, chat: str, message: Message, *, quiet: bool = False) -> None:
+    async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         """Print it."""
         text = "\n".join(f"{MARGIN}{line}".rstrip() for line in message.text.splitlines())
         sys.stdout.write(f"\n{text}\n\n")

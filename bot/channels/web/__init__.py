@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.channels.web.door import Door
+from bot.channels.web.files import Files
 from bot.channels.web.guard import Guard
 from bot.channels.web.pages import static
 from bot.channels.web.parts import Web
@@ -19,7 +20,7 @@ __all__ = ["Web", "application", "routes"]
 
 def routes(web: Web) -> list[BaseRoute]:
     """Every address of the web chat: a table to read."""
-    door, talk = Door(web), Talk(web)
+    door, talk, files = Door(web), Talk(web), Files(web)
     return [
         Route("/chat/", door.show, methods=["GET"]),
         Route("/chat/", door.enter, methods=["POST"]),
@@ -30,6 +31,8 @@ def routes(web: Web) -> list[BaseRoute]:
         Route("/chat/{chat}/tap", talk.tap, methods=["POST"]),
         Route("/chat/{chat}/since", talk.since, methods=["GET"]),
         Route("/chat/{chat}/stream", talk.stream, methods=["GET"]),
+        Route("/file/{token}", files.show, methods=["GET"]),
+        Route("/file/{token}", files.give, methods=["POST"]),
         Route("/static/{name}", static, methods=["GET"]),
     ]
 

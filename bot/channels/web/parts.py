@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.channels import Receive
+from bot.documents import Documents
 from storage.claims import Word
 from storage.database import Database
 
@@ -23,6 +24,7 @@ class Web:
     word: Word
     secret_key: str
     zone: ZoneInfo
+    documents: Documents
     lang: str = "vi"
     public_url: str = ""
     stopping: Callable[[], bool] = lambda: False

@@ -18,7 +18,7 @@ from bot.channels.web.pages import page, words
 from bot.channels.web.parts import NAME, Web
 from bot.channels.web.sessions import Sessions
 from bot.channels.web.watch import Page, Watch, take_due
-from handlers.messages import Event, Said, Tapped
+from handlers.messages import Document, Event, Said, Tapped
 from handlers.texts import say
 from handlers.words import clean
 from storage import addresses, people, webchat
@@ -136,7 +136,10 @@ class Talk:
     def shown(self, row: Outgoing) -> dict[str, Any]:
         """A message as the page draws it, with its local time."""
         at = row.due_at.astimezone(self.web.zone).isoformat("T", "minutes")[:16]
-        return {"seq": row.seq, "at": at, **json.loads(row.body or "{}")}
+        shown = {"seq": row.seq, "at": at, **json.loads(row.body or "{}")}
+        if named := shown.pop("document", None):
+            shown["file"] = self.web.documents.path(Document(*named), row.person_id)
+        return shown
 
 
 async def sent(request: Request, what: str) -> tuple[str, str, int]:

@@ -77,12 +77,20 @@
     if (newest) newest.classList.add("past");
     newest = turn;
   }
+  function file(link) {
+    const form = make("form", "file");
+    form.method = "post";
+    form.action = link;
+    form.append(make("button", "", words.file));
+    return form;
+  }
   function draw(message) {
     if (drawn.has(message.seq)) return null;
     drawn.add(message.seq);
     seen = Math.max(seen, message.seq);
     const turn = bubble("bot new", message.text, message.at);
     turn.tabIndex = -1;
+    if (message.file) turn.querySelector(".bubble").append(file(message.file));
     buttons(turn, message);
     return turn;
   }
