@@ -252,6 +252,8 @@ class Inbox:
             done.append(each.incoming.key)
         outbox.put_all(db, rows, now)
         incoming.add(db, done, now)
+        if ran.queued - delivering.keys():
+            outbox.announce(db)
         checkpoint("turn.before_commit")
 
     def _put(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from storage.database import Database
+from storage.outbox import CHANNEL
 
 PING = 2.0  # seconds between signs of life on PostgreSQL
 GOOD_FOR = 6.0  # seconds after a good ping within which sending is allowed; the server frees the lock after 8
-CHANNEL = "kiemdiem_outbox"  # what is NOTIFYed when something waits
 
 
 class FileLock:

@@ -11,6 +11,8 @@ from storage import models as m
 from storage.database import Db, insert_new
 from storage.sealing import opened, seal
 
+CHANNEL = "kiemdiem_outbox"  # what is NOTIFYed when something waits
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -219,3 +221,9 @@ def expire_due(db: Db, now: datetime) -> int:
         .values(state=m.EXPIRED, why="paused when it was due")
     )
     return done.rowcount
+
+
+def announce(db: Db) -> None:
+    """Once this is committed, wake whoever delivers in another process. SQLite has one process, which wakes itself."""
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql(f"NOTIFY {CHANNEL}")

@@ -1,5 +1,6 @@
 """The delivering lock: one holder, who knows at once when it is lost."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -11,8 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from bot.channels import Incoming
+from bot.inbox import Inbox
+from handlers.messages import Message, Said
 from storage import lock as locks
-from storage.lock import AdvisoryLock, FileLock
+from storage import outbox
+from storage.lock import AdvisoryLock, FileLock, lock
+from tests.conftest import postgres_database
+from tests.fakes import FakeClock
 from tests.postgres import Postgres
 
 BOT = ("telegram", "1")
@@ -79,7 +86,7 @@ def test_the_holder_is_woken_when_something_is_put(held: AdvisoryLock, dsn: str)
     watching = threading.Thread(target=held.watch, args=[woken.set])
     watching.start()
     with psycopg.connect(dsn, autocommit=True) as other:
-        other.execute(f"NOTIFY {locks.CHANNEL}")
+        other.execute(f"NOTIFY {outbox.CHANNEL}")
     assert woken.wait(1)
     watching.join()
 
@@ -112,3 +119,18 @@ def test_a_process_that_is_killed_lets_the_file_go(tmp_path: Path) -> None:
         child.send_signal(signal.SIGKILL)
     assert mine.take()
     mine.release()
+
+
+async def test_a_reply_that_another_process_must_send_wakes_it_at_once(postgres: Postgres) -> None:
+    database = postgres_database(postgres)
+    elsewhere = lock(database, BOT)
+    assert elsewhere.take()
+    woken = threading.Event()
+    watching = threading.Thread(target=lambda: elsewhere.watch(woken.set))
+    watching.start()
+    inbox = Inbox(database, answer=lambda turn: [Message("1")], now=FakeClock(), lang="vi", deliveries={})
+    await inbox.receive(Incoming("telegram:1:1", "telegram", "1", "an", Said("chào")))
+    assert await asyncio.to_thread(woken.wait, 1.5)  # a ping is 2 s away
+    watching.join()
+    elsewhere.release()
+    database.close()
