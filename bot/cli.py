@@ -2,18 +2,17 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bot.command import FORMS, Failed, database, moment, settings
+from bot.command import Failed, database, moment, settings
 from bot.operator_commands import inbox, operator, outbox
 from bot.people_commands import invite, role, roster
+from bot.season_commands import cycle
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-cycle = typer.Typer(no_args_is_help=True, help="Review seasons.")
 app.add_typer(roster, name="roster")
 app.add_typer(invite, name="invite")
 app.add_typer(role, name="role")
@@ -137,75 +136,3 @@ def tick(at: Annotated[str | None, typer.Option(help="As though it were this loc
         clock = Clock(opened, lambda: now, lambda: None, settings().zone)
         for name, done in asyncio.run(clock.tick_all()).items():
             typer.echo(f"{name}: {done.put_out} put out, {done.expected} expected")
-
-
-# ---------------------------------------------------------------------- seasons
-
-
-@cycle.command("open")
-def cycle_open(
-    file: Annotated[Path, typer.Argument(help="The TOML file of the season.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who would get what, and when.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Open a review season: a row for every member, and the first notice to those already bound."""
-    from bot.public_days import public_days
-    from bot.season import open_cycle, rehearse
-    from handlers import cycle_files, form_files
-    from handlers.forms import Problem
-    from handlers.texts import say
-
-    chosen = settings()
-
-    def told(problem: Problem) -> str:
-        return say(chosen.lang, problem.key, **problem.values)
-
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise Failed(f"{file}: this file cannot be read as text in UTF-8.") from None
-    forms, problems = form_files.forms_in(FORMS, chosen.lang)
-    if problems:
-        raise Failed("\n".join(problems))
-    season = cycle_files.load(text, file.name, forms, zone=chosen.zone, public_days=public_days)
-    if isinstance(season, list):
-        raise Failed("\n".join(map(told, season)))
-    with database() as opened:
-        now = datetime.now(UTC)
-        preview = rehearse(opened, season, forms, now, chosen.lang)
-        if isinstance(preview, Problem):
-            raise Failed(told(preview))
-        typer.echo("\n".join(preview.lines(chosen.lang)))
-        if not dry_run and (yes or typer.confirm("Mở kỳ này? / Open it?")):
-            with opened.transaction() as db:
-                done = open_cycle(db, season, forms, now, chosen.lang)
-            if isinstance(done, Problem):
-                raise Failed(told(done))
-            typer.echo("Đã mở. / Opened.")
-
-
-@cycle.command("close")
-def cycle_close(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Close the open season now: nothing more is taken, and nothing that waits is sent."""
-    from bot.season import close_cycle
-    from handlers.turn import current_cycle
-
-    with database() as opened:
-        with opened.transaction(read_only=True) as db:
-            season = current_cycle(db)
-        if season is None or season.closed:
-            raise Failed("No season is open.")
-        if yes or typer.confirm(f"Đóng kỳ {season.code}? / Close it?"):
-            with opened.transaction() as db:
-                close_cycle(db, season, datetime.now(UTC))
-            typer.echo("Đã đóng. / Closed.")
-
-
-@cycle.command("list")
-def cycle_list() -> None:
-    """Every season there was."""
-    from storage import cycles
-
-    with database() as opened, opened.transaction(read_only=True) as db:
-        for row in cycles.every(db):
-            typer.echo(f"{row.code}\t{f'closed {row.closed_at:%Y-%m-%d}' if row.closed_at else 'open'}")

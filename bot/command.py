@@ -46,7 +46,7 @@ def database(*, migrated: bool = True) -> Iterator["Database"]:
         opened.close()
 
 
-def moment(text: str | None, zone: Any) -> datetime:
+def moment(text: str | None, zone: Any, option: str = "--at") -> datetime:
     """A time given on the command line, on the organisation's clock; now where none was given."""
     from bot.app import real_time
 
@@ -55,5 +55,5 @@ def moment(text: str | None, zone: Any) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Failed("--at must be a time such as 2026-12-01T08:00", 2) from None
+        raise Failed(f"{option} must be a time such as 2026-12-01T08:00", 2) from None
     return at if at.tzinfo else at.replace(tzinfo=zone)
