@@ -15,11 +15,12 @@ from handlers.texts import say
 from handlers.turn import current_cycle
 from handlers.words import fold
 from storage import audit, people, roles, units
-from storage.database import Db
+from storage.database import Db, one_at_a_time
 from storage.people import Person
 from storage.roles import RoleIn
 from storage.units import Unit
 
+IMPORTING = 7150433  # what is compared must still be so when it is written
 FORMS = ("2A", "2B", "2C")  # the forms of Hướng dẫn 43-HD/BTCTW, as a roster names them
 
 
@@ -153,6 +154,7 @@ def imported(db: Db, roster: Roster, now: datetime) -> Preview:
 
     Importing the same file again changes nothing. Nobody is removed for being absent from the file.
     """
+    one_at_a_time(db, IMPORTING)
     preview = compared(db, roster)
     if not preview.changes:
         return preview

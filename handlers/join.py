@@ -15,6 +15,7 @@ from storage.addresses import Address
 from storage.models import NOTICE
 from storage.people import Person
 
+NOBODY = 0
 CODE, BIRTH, LEAVE = "join", "join/birth", "join/leave"
 WEB = "web"  # its link may be opened again, and its chats are one person's each
 
@@ -101,7 +102,7 @@ def birth_given(turn: Turn, text: str) -> Message:
         return show(turn).after(say(turn.lang, "join.no_date"))
     web, in_season = turn.address.channel == WEB, turn.cycle is not None and not turn.cycle.closed
     invitation = invitations.by_hash(turn.db, code_hash)
-    person = people.by_id(turn.db, invitation.person_id) if invitation else None
+    person = people.by_id(turn.db, invitation.person_id if invitation else NOBODY)  # looked for in any case: same time
     if (
         invitation is None
         or person is None

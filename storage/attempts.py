@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, one_at_a_time
 
 WINDOW = timedelta(hours=1)
 PER_CHAT, PER_CODE, IN_ALL = 5, 5, 200
-_ONE_AT_A_TIME = 7150432  # an advisory lock: tries are counted exactly although turns run in parallel
+_COUNTING = 7150432  # tries are counted exactly although turns run in parallel
 
 
 def exhausted(db: Db, address_id: int, code_hash: str, now: datetime) -> bool:
@@ -17,8 +17,7 @@ def exhausted(db: Db, address_id: int, code_hash: str, now: datetime) -> bool:
 
     A code is counted whether it exists or not: being shut out tells nothing about it.
     """
-    if db.dialect.name != "sqlite":
-        db.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+    one_at_a_time(db, _COUNTING)
     of_chat, of_code, in_all = db.execute(
         sa.select(
             sa.func.count().filter(m.Attempt.address_id == address_id),

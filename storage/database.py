@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from storage.sealing import Sealer
 
-__all__ = ["Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again"]
+__all__ = ["Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,12 @@ PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
 def cannot_store(error: BaseException) -> bool:
     """Whether the database could store nothing: locked, full, gone. What came in must not be confirmed then."""
     return isinstance(error, NotStored | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
+
+
+def one_at_a_time(db: Db, number: int) -> None:
+    """Wait until no other transaction does what has this *number*. SQLite has one writer anyway."""
+    if db.dialect.name != "sqlite":
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
 def insert_new(db: Db, table: type[Any]) -> Any:

@@ -1,6 +1,7 @@
 """Joining, told as conversations: a code and a birth date bind a chat, then comes consent."""
 
 import pytest
+from sqlalchemy import event
 
 from handlers.texts import say
 from storage import attempts, invitations, people
@@ -163,6 +164,18 @@ def test_known_and_unknown_codes_are_answered_alike(world: World) -> None:
     assert transcripts[0] == [say("vi", "join.birth"), *[WRONG] * 5, *[say("vi", "join.too_often")] * 2]
 
 
+def test_known_and_unknown_codes_cost_the_database_the_same(sqlite: Database) -> None:
+    world, costs = World(sqlite), []
+    for code in (world.invite(AN), "ABCDEFGHJK"):
+        someone = Chat(world)
+        someone.says(code)
+        statements: list[str] = []
+        event.listen(sqlite.engine, "before_cursor_execute", lambda *args, seen=statements: seen.append(args[2]))
+        assert someone.says("1/1/1950") == WRONG
+        costs.append(tuple(statements))
+    assert costs[0] == costs[1]
+
+
 def test_only_a_keyed_hash_of_a_code_is_stored(world: World) -> None:
     code = world.invite(AN)
     ((stored,),) = world.rows(m.Invitation.code_hash)
@@ -231,6 +244,28 @@ def test_a_code_typed_at_the_menu_is_taken_for_what_it_is(world: World) -> None:
     an = Chat(world)
     an.joins(world.invite(AN), BIRTHS[AN])
     assert an.says(world.invite(BINH)) == say("vi", "join.leave", initials="N. V. K.")
+
+
+def test_a_draft_goes_on_at_a_second_device_and_stays_when_the_chat_goes_to_another(season: World) -> None:
+    member, birth = "KM-0087", "5/6/1975"
+    phone, tablet = Chat(season), Chat(season, "web")
+    phone.joins(season.invite(member), birth)
+    phone.says("đồng ý")
+    phone.says("Đã viết ba báo cáo.")
+    phone.taps("fill.open")
+    here = phone.last
+
+    tablet.joins(season.invite(member), birth)
+    tablet.taps("fill.open")
+    assert tablet.last == here
+    phone.joins(season.invite(BINH), birth)
+    phone.says(BIRTHS[BINH])
+    assert (phone.person, tablet.person) == (BINH, member)
+    tablet.taps("fill.open")
+    assert tablet.last == here
+    phone.says("đồng ý")
+    phone.taps("fill.open")
+    assert "ba báo cáo" not in phone.last.text
 
 
 def test_what_waits_for_who_left_is_not_told_to_who_came(world: World) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -112,6 +113,12 @@ def test_importing_the_same_file_again_changes_nothing(database: Database) -> No
     assert again.lines("vi")[-1] == "Không có gì thay đổi."
     with database.transaction() as db:
         assert (people.by_codes(db), units.by_keys(db)) == before
+
+
+def test_two_imports_at_once_end_as_one(database: Database) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda file: taken_in(database, file), (SAMPLE, SAMPLE)))
+    assert sorted(len(preview.new) for preview in both) == [0, 120]
 
 
 def test_an_officer_serves_the_organisation_of_the_own_cell(sqlite: Database) -> None:
