@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCKED := --require-hashes --only-binary=:all:
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
-.PHONY: demo chat test browser pictures bench check lock
+.PHONY: install demo chat test browser pictures bench check lock
+install: $(call stamp,run)
 demo: $(call stamp,run)
 	$(BIN)/kiemdiem demo --port $(PORT)
 chat: $(call stamp,run)

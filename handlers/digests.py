@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from handlers.answers import number
 from handlers.calendar import local_day
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move
@@ -240,4 +241,5 @@ def _line(lang: str, each: Tally) -> str:
 
 def _count(lang: str, each: Tally) -> str:
     share = percent(lang, each.submitted, each.present)
-    return say(lang, "officer.count", submitted=each.submitted, present=each.present, share=share)
+    submitted, present = number(each.submitted, lang), number(each.present, lang)
+    return say(lang, "officer.count", submitted=submitted, present=present, share=share)

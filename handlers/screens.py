@@ -193,6 +193,8 @@ def _summary(filling: Filling, missing: list[Question]) -> str:
     lang, asked = filling.lang, filling.asked
     answered = sum(bool(filling.answers.get(question.id)) for question in asked)
     done = say(lang, "review.done", answered=answered, total=len(asked))
+    if passed := sum(filling.answers.get(question.id) == "" for question in asked):
+        done = f"{done} {say(lang, 'review.passed', number=passed)}"
     numbers = [str(n) for n in map(filling.number, missing) if n]
     lacking = ", ".join(numbers[:_NUMBERS]) + (", …" if len(numbers) > _NUMBERS else "")
     lines = [done]

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 
 from bot import jobs
 from bot.season_follows import sync_assessments
-from handlers import officer, secretary
+from handlers import digests, officer, secretary
+from handlers.digests import Tally
 from storage import models as m
 from storage.database import Database
 from tests.season import SAIGON, World
+from tests.world import demo_cycle
 
 
 @pytest.fixture
@@ -342,3 +344,9 @@ def test_an_officer_is_not_written_to_once_all_cells_are_complete(world: World) 
         world.submits(name)
     world.at("2026-11-26 08:00")
     assert world.received("Dung") == []
+
+
+def test_large_counts_are_written_as_the_language_writes_them() -> None:
+    cells = [Tally(2, "Chi bộ 1", 9_631, 9_662, 31)]
+    whole = digests.rollup("vi", demo_cycle(), Tally(1, "Đảng bộ", 9_631, 9_662, 31), cells, cells, demo_cycle().opens)
+    assert whole.text.splitlines()[1].startswith("Đã nộp 9.631/9.662 (99 %). 0/1 chi bộ nộp đủ.")

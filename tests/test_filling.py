@@ -265,7 +265,7 @@ def test_a_score_that_leaves_the_band_of_the_level_is_pointed_out() -> None:
 def test_the_review_says_what_is_missing_and_leads_there() -> None:
     an = at("review/1", **complete(a1_2="", b1_1=""))
     assert an.message.text.startswith(
-        "Xem lại bản kiểm điểm, trang 1/2\n\nĐã trả lời 8/13 câu.\nCòn thiếu câu: 2, 10.\n\n"
+        "Xem lại bản kiểm điểm, trang 1/2\n\nĐã trả lời 8/13 câu. Bỏ qua 2 câu.\nCòn thiếu câu: 2, 10.\n\n"
     )
     assert an.moves == ["Trả lời câu 2", "Trang sau", "Quay lại"]
     an.taps("Trả lời câu 2")
