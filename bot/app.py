@@ -127,6 +127,7 @@ class App:
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self.stop.wait(), name="stop")]
         if "web" in only:
             served = server(self.web, self.settings.host, self.settings.port)
+            log.info("web.listens", host=self.settings.host, port=self.settings.port)
             tasks.append(asyncio.create_task(served.serve(), name="web"))
         if "delivery" in only:
             tasks += [
