@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -32,6 +33,13 @@ def set_up(level: str = "INFO", *, secrets: tuple[str, ...] = ()) -> None:
     handler.addFilter(Redacting(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("telegram").setLevel(logging.CRITICAL)  # it prints answers, which repeat people's words
+    sys.excepthook = _crashed
+
+
+def _crashed(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    """What ends the program: where, and the kind of error, without its message."""
+    if not issubclass(kind, KeyboardInterrupt):
+        structlog.get_logger().critical("program.crashed", error=kind.__name__, exc_info=error)
 
 
 def _where(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -48,7 +56,8 @@ def _only_allowed(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> 
 
 
 class Redacting(logging.Filter):
-    """Takes secrets out of what libraries log, and their exceptions' messages altogether."""
+    """Takes secrets out of what libraries log, and exceptions' messages altogether: asyncio writes them into the
+    later lines of its own."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__()
@@ -56,7 +65,7 @@ class Redacting(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always lets the record through, cleaned."""
-        text = record.getMessage()
+        text = record.getMessage().partition("\n")[0]
         for secret in self.secrets:
             text = text.replace(secret, "…")
         record.msg, record.args = text, None
