@@ -123,5 +123,5 @@ async def test_starting_again_is_handed_on(stage: Stage) -> None:
 async def test_without_the_demo_there_is_no_such_page(sqlite: Database) -> None:
     transport = httpx2.ASGITransport(application(web(Echo(sqlite, 0))))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
-        answers = [await http.post("/demo/play", json={"code": "KM-0043"}), await http.get("/")]
-    assert [answer.status_code for answer in answers] == [404, 404]
+        answers = [await http.post(f"/demo/{what}", json={"code": "KM-0043"}) for what in ("play", "clock", "reset")]
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
