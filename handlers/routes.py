@@ -76,7 +76,10 @@ def route(turn: Turn) -> list[Message]:
         case Sent("unblocked"):
             addresses.seen(turn.db, turn.address.id, turn.now)
             return []
+        case Sent("group") if turn.address.place == "group":
+            return []  # said once: a group is not for this
         case Sent("group"):
+            addresses.go(turn.db, turn.address.id, "group")
             return [Message(say(turn.lang, "problem.private_only"))]
     if turn.address.closed:
         addresses.seen(turn.db, turn.address.id, turn.now)

@@ -148,6 +148,13 @@ class World:
             addresses.bind(db, address.id, person.id, self.clock())
         return Member(self, code, code)
 
+    def closed(self, chat: str) -> str | None:
+        """Why nothing can be sent to a chat."""
+        with self.database.transaction(read_only=True) as db:
+            address = addresses.at(db, "telegram", "1", chat)
+            assert address is not None
+            return address.closed
+
     def stranger(self, chat: str) -> Member:
         """Somebody who is nobody yet."""
         return Member(self, "", chat)
