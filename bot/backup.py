@@ -32,8 +32,8 @@ def save(database: Database, file: Path, lang: str) -> list[str]:
 
 def _by_hand(database: Database, file: Path) -> Mistake:
     """What to run on PostgreSQL in place of our own commands."""
-    url = database.url.set(drivername="postgresql").render_as_string(hide_password=True)
-    return Mistake("backup.postgresql", url=url, file=file)
+    url = database.url.set(drivername="postgresql")._replace(password=None)
+    return Mistake("backup.postgresql", url=url.render_as_string(), file=file)
 
 
 @dataclass(frozen=True, slots=True)

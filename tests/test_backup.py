@@ -170,9 +170,14 @@ def test_a_backup_of_a_newer_program_is_refused(running: Database, tmp_path: Pat
         backup.save(running, tmp_path / "saved.db", "en")
 
 
-def test_on_postgresql_the_recipe_is_printed_without_the_password(tmp_path: Path) -> None:
+def test_on_postgresql_the_lines_to_run_are_printed_without_the_password(tmp_path: Path) -> None:
     database = Database("postgresql://kiemdiem:s3cret@localhost/kiemdiem")
     with pytest.raises(Mistake) as error:
         backup.save(database, tmp_path / "saved.dump", "en")
-    assert "pg_dump --format=custom" in error.value.sentence("en")
-    assert "s3cret" not in error.value.sentence("en")
+    lines = error.value.sentence("en").splitlines()
+    file, url = tmp_path / "saved.dump", "postgresql://kiemdiem@localhost/kiemdiem"
+    assert lines[1:3] == [
+        f"pg_dump --format=custom --no-owner --file={file} '{url}'",
+        f"pg_restore --list {file}",
+    ]
+    assert lines[4:] == [f"pg_restore --exit-on-error --no-owner --dbname='{url}' {file}", "kiemdiem pause"]
