@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers import consent, fill, join, menu, mine, offered, officer, secretary
-from handlers.messages import Message, Move, Said, Sent, Tapped
+from handlers.messages import Message, Move, Said, Sent, Tapped, plain
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses
@@ -60,6 +60,8 @@ COMMANDS = {
     "help": "menu.help",
     "tinhhinh": "cell.open",
 }
+WORDS = {"menu": "menu.open", "danh muc": "menu.open", "help": "menu.help", "tro giup": "menu.help"}
+"""What old hands type without the stroke: a whole message of it is never an answer."""
 
 ASKS_CONSENT = {"fill", "mine"}
 OVERVIEWS = {"cell", "committee"}
@@ -102,8 +104,15 @@ def route(turn: Turn) -> list[Message]:
 
 
 def commanded(turn: Turn) -> Turn:
-    """A command as the tap it stands for. ``/start`` with a code goes on to the join flow as it is."""
-    if isinstance(turn.event, Said) and (command := _COMMAND.fullmatch(turn.event.text.strip())):
+    """A command, or the one word that is meant as one, as the tap it stands for.
+
+    ``/start`` with a code goes on to the join flow as it is.
+    """
+    if not isinstance(turn.event, Said):
+        return turn
+    if turn.person is not None and (meant := WORDS.get(plain(turn.event.text))):
+        return turn.with_event(Tapped(meant))
+    if command := _COMMAND.fullmatch(turn.event.text.strip()):
         name, argument = command[1].lower(), command[2]
         if name == "start" and (argument or turn.person is None):
             return turn

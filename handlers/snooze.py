@@ -45,14 +45,14 @@ def because(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:
         snoozed_until=assessment.snoozed_until,
         after=turn.now,
     )
+    so_far = say(turn.lang, "reminder.so_far", number=assessment.reminded) if assessment.reminded else ""
+    at = notices.when(turn.lang, cycle, following) if following else ""
+    coming = say(turn.lang, "reminder.next", at=at) if at else say(turn.lang, "reminder.no_next")
     return say(
         turn.lang,
         "reminder.because",
         name=cycle.name,
-        reminded=assessment.reminded,
-        next=say(turn.lang, "reminder.next", at=notices.when(turn.lang, cycle, following))
-        if following
-        else say(turn.lang, "reminder.no_next"),
+        history=f"{so_far} {coming}".strip(),
         at_most=cycle.at_most,
         gap=f"{cycle.minimum_gap / timedelta(hours=1):g}",
         quiet_from=f"{cycle.quiet_from:%H:%M}",

@@ -69,3 +69,13 @@ async def test_after_the_season_a_draft_is_not_offered_any_more(world: World, sq
         "Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, trợ lý sẽ báo đồng chí."
     )
     assert an.labels == ["Trợ giúp"]
+
+
+async def test_the_bare_word_menu_is_no_answer(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi", "Danh mục")
+    assert an.labels == ["Viết tiếp bản kiểm điểm", "Bản kiểm điểm của tôi", "Trợ giúp"]
+    await an.taps("Viết tiếp bản kiểm điểm")
+    assert "Đã ghi (13 ký tự): Dự 11/12 buổi" in an.inbox[-1].splitlines()
