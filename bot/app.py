@@ -196,24 +196,22 @@ class App:
 
     async def deliver(self, channel: Channel, held: Lock | None) -> None:
         """Send for one channel whenever this process is the one that may."""
-        bot = (channel.name, channel.bot)
-        if held is not None:
-            await self._lead(channel, held)
-            return
-        mine = lock(self.database, bot)
+        mine = held or lock(self.database, (channel.name, channel.bot))
         while True:
+            delivery = None
             try:
-                taken = await asyncio.to_thread(mine.take)
+                if held is not None or await asyncio.to_thread(mine.take):
+                    delivery = await self._begun(channel, mine)
             except Exception as error:
                 log.warning("delivery.no_database", error=type(error).__name__)
-                taken = False
-            if taken:
-                await self._lead(channel, mine)
+            if delivery is not None:
+                await self._lead(delivery, mine)
+            if held is None:
                 mine.release()
             await asyncio.sleep(RETRY)
 
-    async def _lead(self, channel: Channel, mine: Lock) -> None:
-        bot = (channel.name, channel.bot)
+    async def _begun(self, channel: Channel, mine: Lock) -> Delivery:
+        """A delivery that has taken over what others had claimed."""
         delivery = Delivery(
             self.database,
             channel,
@@ -224,7 +222,11 @@ class App:
             may_send=mine.held,
             documents=self.documents,
         )
-        await self.database.write(lambda db: claims.take_over(db, delivery.id, bot, self.now()))
+        await self.database.write(lambda db: claims.take_over(db, delivery.id, delivery.bot, self.now()))
+        return delivery
+
+    async def _lead(self, delivery: Delivery, mine: Lock) -> None:
+        bot, channel = delivery.bot, delivery.channel
         self.deliveries[bot] = delivery
         log.info("delivery.leads", channel=channel.name)
         loop = asyncio.get_running_loop()

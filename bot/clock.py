@@ -47,11 +47,17 @@ class Clock:
 
     async def tick(self, name: str) -> jobs.Done:
         """Run one job until nothing is left of it. A failure is logged, and the next look tries again."""
+
+        def run(db: Db) -> jobs.Done:
+            done = run_job(db, name, self.now())
+            checkpoint("job.before_commit")
+            return done
+
         expected = put_out = 0
         more = True
         while more:
             try:
-                done = await self.database.write(lambda db: run_job(db, name, self.now()))
+                done = await self.database.write(run)
             except Exception as error:
                 log.error("clock.job_failed", job=name, error=type(error).__name__, exc_info=error)
                 break

@@ -193,8 +193,9 @@ class Delivery:
             claims.mark_sent(db, marks, self.id, self.now())
             rows.extend(work(db))
             self.in_hand.update(row.key for row in rows)
+            if rows:
+                checkpoint("send.before_claim")
 
-        checkpoint("send.before_claim")
         try:
             await self.database.write(job)
         except BaseException:

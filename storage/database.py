@@ -22,6 +22,8 @@ __all__ = ["Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "
 T = TypeVar("T")
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "recursive_triggers=ON")
+# A process that is stopped in the middle of a transaction keeps its locks from everybody; after 8 s it loses them.
+FROZEN = "-c idle_in_transaction_session_timeout=8s"
 PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
 
 
@@ -95,7 +97,12 @@ class Database:
     def _engine(self) -> sa.Engine:
         if not self.is_sqlite:
             engine = sa.create_engine(
-                self.url, hide_parameters=True, pool_pre_ping=True, pool_size=PARALLEL + 2, max_overflow=4
+                self.url,
+                hide_parameters=True,
+                pool_pre_ping=True,
+                pool_size=PARALLEL + 2,
+                max_overflow=4,
+                connect_args={"options": FROZEN},
             )
             event.listen(engine, "handle_error", _without_values)
             return engine
@@ -114,6 +121,8 @@ class Database:
                 if not self.is_sqlite:
                     connection = connection.execution_options(postgresql_readonly=True)
             with connection.begin():
+                if read_only and not self.is_sqlite:  # it holds nobody up, and may take its time between statements
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield connection
 
     async def write(self, work: Callable[[Db], T]) -> T:

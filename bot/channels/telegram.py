@@ -22,6 +22,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from bot.channels import File, Incoming, Receive, Refused, Stopped, TryLater, Unreachable
 from bot.channels.telegram_http import AiohttpRequest, NotSent, NotTheApi
 from bot.channels.telegram_updates import KINDS, incoming
+from bot.checkpoints import checkpoint
 from handlers.messages import Message, rows
 
 log = structlog.get_logger()
@@ -165,6 +166,8 @@ class Telegram:
                     log.warning("telegram.polling_failed", times=failures)
                     await self._sleep(later.after.total_seconds() if later.after else _backoff(failures))
                     continue
+                if offset:
+                    checkpoint("turn.confirmed")
                 for update in updates:
                     if (number := update["update_id"]) in hand:
                         continue
