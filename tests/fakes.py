@@ -2,11 +2,19 @@
 
 import asyncio
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.channels import File, Receive
 from handlers.messages import Message
+
+
+async def until(holds: Callable[[], object], within: float = 10) -> None:
+    """Wait until something holds that others bring about without an event; TimeoutError after *within* seconds."""
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -77,6 +78,6 @@ class Postgres:
 
     def stop(self) -> None:
         """End the server and remove its folder."""
-        self.server.terminate()
+        self.server.send_signal(signal.SIGINT)  # at once: whatever a failed test left connected must not hold it
         self.server.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -22,7 +22,7 @@ from storage import models as m
 from storage.database import Database, Db
 from storage.outbox import Outgoing
 from storage.sealing import opened, seal
-from tests.fakes import FakeChannel
+from tests.fakes import FakeChannel, until
 from tests.seeded import START, seed
 
 BOT = ("telegram", "1")
@@ -131,9 +131,7 @@ class Story:
 
     async def quiet(self, within: float = 10) -> None:
         """Wait until nothing is queued or claimed any more."""
-        async with asyncio.timeout(within):
-            while self.states().keys() & {m.QUEUED, m.CLAIMED}:  # noqa: ASYNC110 - in whatever process
-                await asyncio.sleep(0.005)
+        await until(lambda: not self.states().keys() & {m.QUEUED, m.CLAIMED}, within)
 
     def states(self) -> dict[str, set[str]]:
         """The keys of the outbox by state."""
