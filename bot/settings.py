@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.database import Database
-from storage.sealing import Sealer
+if TYPE_CHECKING:
+    from storage.database import Database
 
 PREFIX = "KIEMDIEM_"
 
@@ -72,8 +72,11 @@ class Settings:
         return [bytes.fromhex(key.strip()) for key in self.data_key.reveal().split(",") if key.strip()]
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings) -> "Database":
     """The database of these settings, with the keys that seal and hash what it holds."""
+    from storage.database import Database
+    from storage.sealing import Sealer
+
     return Database(settings.database_url, Sealer(settings.data_keys), settings.secret_key.reveal().encode())
 
 
