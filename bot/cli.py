@@ -85,7 +85,7 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
     token = chosen.telegram_token.reveal()
     if token and chosen.public_url.startswith("https://") and not chosen.telegram_secret:
         raise Failed("KIEMDIEM_TELEGRAM_SECRET is not set; make one with: openssl rand -hex 32")
-    logs.set_up(chosen.log_level, secrets=(token, chosen.secret_key.reveal(), chosen.telegram_secret.reveal()))
+    logs.set_up(chosen.log_level, secrets=chosen.secrets)
     arm(chosen.crash_at, chosen.crash_at_n)
     channels = []
     if token:
@@ -100,6 +100,8 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
     with quick_loop() as runner:
         try:
             runner.run(together())
+        except SystemExit:  # uvicorn's way to say that it cannot listen; it has logged why
+            raise Failed(f"Cannot listen on {chosen.host}:{chosen.port}. Set KIEMDIEM_PORT to a free port.") from None
         except AlreadyRunning:
             raise Failed(
                 "Another kiemdiem run uses this database. Stop it first, or use PostgreSQL for several processes."

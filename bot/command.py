@@ -32,10 +32,13 @@ def settings() -> "Settings":
 @contextmanager
 def database(*, migrated: bool = True) -> Iterator["Database"]:
     """The database of the settings, at the newest revision."""
+    from bot.checkpoints import arm
     from bot.settings import open_database
     from storage.schema import migrate, revision
 
-    opened = open_database(settings())
+    chosen = settings()
+    arm(chosen.crash_at, chosen.crash_at_n)
+    opened = open_database(chosen)
     try:
         if migrated and opened.is_sqlite:
             migrate(opened)

@@ -67,6 +67,11 @@ class Settings:
         return ZoneInfo(self.timezone)
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret, for taking it out of what is logged."""
+        return tuple(value.reveal() for each in fields(self) if isinstance(value := getattr(self, each.name), Secret))
+
+    @property
     def data_keys(self) -> list[bytes]:
         """The keys that seal answers, newest first."""
         return [bytes.fromhex(key.strip()) for key in self.data_key.reveal().split(",") if key.strip()]

@@ -1,5 +1,6 @@
 """Monitoring sees what stands still, in counts and ages, and never an id or a word."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from bot.channels import Incoming, Refused, TryLater
+from bot.app import App
+from bot.channels import Incoming, Receive, Refused, Stopped, TryLater
 from bot.clock import Clock
 from bot.delivery import Delivery
 from bot.health import STILL, Health
 from bot.inbox import Inbox
+from bot.settings import Secret, Settings
 from handlers.messages import Message, Said, dumps
 from handlers.turn import Turn
 from storage import addresses, job_runs, outbox
@@ -163,3 +166,35 @@ async def test_with_a_token_the_metrics_are_for_whoever_has_it(machine: Machine)
         {"host": "203.0.113.9", "authorization": "Bearer only-prometheus-knows"},
     ]
     assert [(await machine.asks("/metrics", **each)).status_code for each in asked] == [403, 403, 200]
+
+
+class Dies(FakeChannel):
+    """A channel whose loop ends with an error."""
+
+    async def run(self, receive: Receive) -> None:
+        raise RuntimeError("the loop died")
+
+
+class MustStop(FakeChannel):
+    """A channel that another program polls."""
+
+    async def run(self, receive: Receive) -> None:
+        raise Stopped("terminated by other getUpdates request")
+
+
+async def test_a_loop_that_dies_ends_the_process_with_its_error(sqlite: Database) -> None:
+    app = App(Settings(secret_key=Secret("x")), sqlite, channels=[Dies("telegram")])
+    with pytest.raises(RuntimeError, match="the loop died"):
+        await app.run(("telegram", "delivery", "clock"))
+
+
+async def test_a_channel_that_must_stop_stops_alone_and_health_tells(sqlite: Database) -> None:
+    app = App(Settings(secret_key=Secret("x")), sqlite, channels=[MustStop("telegram")])
+    running = asyncio.create_task(app.run(("telegram", "clock")))
+    while not app.stopped:  # noqa: ASYNC110 - a set, no event
+        await asyncio.sleep(0)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app.web), base_url="http://127.0.0.1") as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["channel telegram"])
+    app.stop.set()
+    await running

@@ -1,6 +1,9 @@
 """The operator's commands as they are typed: what is printed where, and the exit code; never a traceback."""
 
 import csv
+import os
+import signal
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +12,14 @@ import pytest
 
 from bot.cli import main
 from handlers.messages import Message, dumps
-from storage import addresses, incoming, outbox
+from storage import addresses, incoming, notes, outbox
 from storage import models as m
 from storage.database import Database
 from storage.schema import migrate
 from tests.seeded import seed
 
 Said = pytest.CaptureFixture[str]
+ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 12, 8, 3, 0, tzinfo=UTC)
 
 
@@ -73,6 +77,25 @@ def test_a_backup_is_restored_by_command(installation: Path, tmp_path: Path, cap
         f"{saved} exists already. Choose another name; an old backup is never overwritten.",
         "kiemdiem.db holds data. Add --force to replace it; what is there now will be kept beside it.",
     ]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_restore_that_is_killed_leaves_the_old_database_whole_and_may_be_repeated(
+    installation: Path, tmp_path: Path, step: int
+) -> None:
+    saved = tmp_path / "saved.db"
+    assert run("backup", saved) == 0
+    with Database(f"sqlite:///{installation}").transaction() as db:
+        notes.write(db, "telegram_username", "what is there now")
+    command = [sys.executable, "-m", "bot", "restore", str(saved), "--force"]
+    environ = os.environ | {"CRASH_AT_N": str(step), "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(command, env=environ, check=False, timeout=60, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    with Database(f"sqlite:///{installation}").transaction() as db:
+        assert (notes.read(db, "telegram_username"), notes.paused(db)) == ("what is there now", False)
+    assert run("restore", saved, "--force") == 0
+    with Database(f"sqlite:///{installation}").transaction() as db:
+        assert (notes.read(db, "telegram_username"), notes.paused(db)) == (None, True)
 
 
 def test_an_export_is_written_by_command(tmp_path: Path, capsys: Said) -> None:

@@ -16,7 +16,7 @@ from bot.tables import RUNS
 from handlers import forms
 from handlers.forms import Form, Option, Question, Section
 from handlers.words import clean
-from storage import assessments
+from storage import assessments, exports
 from storage import models as m
 from storage.database import Database
 from tests.seeded import seed
@@ -158,6 +158,15 @@ def test_the_file_is_for_its_owner_alone_and_each_export_is_on_record(
         assert [tuple(row) for row in db.execute(sa.select(m.Audit.action, m.Audit.cycle_id))] == [
             ("cycle.exported", 1)
         ]
+
+
+def test_nobody_waits_for_an_export_and_it_shows_one_moment(season: Database) -> None:
+    with season.transaction(read_only=True) as reading:
+        found = exports.rows(reading, 1)
+        first = next(found)
+        submit(season, len(TYPED) + 1, "nộp trong lúc xuất")
+        states = [first.state, *(row.state for row in found)]
+    assert states == [m.SUBMITTED] * len(TYPED) + [m.IN_PROGRESS]
 
 
 @pytest.mark.parametrize(
