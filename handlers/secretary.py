@@ -23,15 +23,15 @@ def handle(turn: Turn) -> list[Message]:
 
 
 def _with_cell(turn: Turn, tapped: int | None, view: "View") -> Message:
-    """Run *view* on the cell that was tapped, if it is one of the person's own, else on the only one they have."""
+    """Run *view* on the cell that was tapped, if it is one of the person's own; else show the only one they have."""
     mine = tuple(dict.fromkeys(turn.person.units_as(*progress.SECRETARIES))) if turn.person else ()
     if turn.person is None or not mine:
         return Message(say(turn.lang, "secretary.no_cell"))
     if turn.cycle is None:
         return Message(say(turn.lang, "secretary.no_cycle"))
-    chosen = next((unit for unit in mine if unit == tapped), mine[0] if len(mine) == 1 else None)
-    if chosen is None:
+    if tapped not in mine and len(mine) > 1:
         return which(turn, mine)
+    chosen, view = (tapped, view) if tapped in mine else (mine[0], overview)
     members = progress.members(turn.db, turn.person, chosen, turn.cycle.id)
     assert members is not None
     return view(turn, turn.cycle, chosen, members)
