@@ -9,6 +9,7 @@ from handlers.readback import pages
 from handlers.screens import show as show_filling
 from handlers.texts import say
 from handlers.turn import Turn
+from handlers.words import an_id
 from storage import addresses, assessments
 from storage import models as m
 from storage.assessments import Assessment, Submission
@@ -23,7 +24,7 @@ def handle(turn: Turn) -> list[Message]:
         return [assessment]
     match heard(_shown(turn, assessment, turn.address.place), turn.event):
         case Tapped(value) if value.startswith("mine.read="):
-            return [_went(turn, assessment, f"{READ}/{value.partition('=')[2]}")]
+            return [_went(turn, assessment, f"{READ}/{an_id(value.partition('=')[2]) or 1}")]
         case Tapped("mine.word") if submitted := assessments.last_submission(turn.db, assessment.id):
             return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
@@ -100,8 +101,7 @@ def _went(turn: Turn, assessment: Assessment, place: str) -> Message:
 def _shown(turn: Turn, assessment: Assessment, place: str) -> Message:
     submitted = assessments.last_submission(turn.db, assessment.id)
     if place.startswith(READ) and submitted:
-        page = place.rpartition("/")[2]
-        return _read(turn, assessment, submitted, int(page) if page.isascii() and page.isdigit() and page else 1)
+        return _read(turn, assessment, submitted, int(place.rpartition("/")[2]))
     if place == WITHDRAW and assessment.state == m.IN_PROGRESS:
         yes = Move(f"mine.discard={assessment.revision}", say(turn.lang, "mine.withdraw_yes"))
         no = Move("mine.open", say(turn.lang, "mine.withdraw_no"))

@@ -21,6 +21,7 @@ COMMITTEE, A, B, C = "Khối mẫu", "Sở A", "Trường Đại học B", "Côn
 A1, A2, A3, A4 = (f"{A}/Chi bộ {number}" for number in (1, 2, 3, 4))
 B1, B2, B3 = (f"{B}/Chi bộ {name}" for name in ("1", "2", "Sinh viên"))
 NOBODY = 999_999  # an id that is nobody's
+STRANGER = "a stranger"  # the chat of somebody who is nobody yet
 _numbers = itertools.count(1_000_000)
 
 
@@ -49,7 +50,7 @@ ROLES = {
     "secretary who was replaced": Role(REPLACED),
     "member who moved from cell 1 to cell 2": Role(MOVED),
 }
-SUBMITTED = ("KM-0119", "KM-0002", "KM-0077")  # one in A1, A2 and B1 each; who consented otherwise has a draft
+SUBMITTED = ("KM-0119", "KM-0002", "KM-0077", MOVED)  # of A1, A2, B1 and A1; the others who consented have a draft
 
 
 class Season(World):
@@ -57,13 +58,13 @@ class Season(World):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self.writers = [role.code for role in ROLES.values() if role.consented] + list(SUBMITTED)
+        self.writers = {role.code for role in ROLES.values() if role.consented} | set(SUBMITTED)
         with database.transaction() as db:
             everybody = people.by_codes(db)
-            for code in {*self.writers, *(role.code for role in ROLES.values() if role.code)}:
+            for code in sorted(self.writers | {role.code for role in ROLES.values() if role.code}):
                 address = addresses.ensured(db, "telegram", "1", code, self.clock())
                 addresses.bind(db, address.id, everybody[code].id, self.clock())
-            for code in self.writers:
+            for code in sorted(self.writers):
                 self._writes(db, code, everybody[code].id)
             self.names = {code: person.name for code, person in everybody.items()}
             self.units = {_short(db, unit): unit for unit in db.scalars(sa.select(m.Unit.id))}
@@ -96,12 +97,12 @@ class Season(World):
 
     async def plays(self, role: Role) -> Member:
         """Somebody in a role. Who was replaced or has moved has the old view on the screen still."""
-        who = Member(self, role.code, role.code or "a stranger")
+        who = Member(self, role.code, role.code or STRANGER)
         await who.says("/tinhhinh")
         with self.database.transaction() as db:
             person = people.by_code(db, role.code)
             if person and role.code == REPLACED:
-                assert roles.revoke(db, person.id, "secretary", person.unit_id)
+                roles.revoke(db, person.id, "secretary", person.unit_id)
             if person and role.code == MOVED:
                 self.moves(db, MOVED, "Chi bộ 2")
         return who
@@ -134,15 +135,35 @@ class Season(World):
         text = words(messages)
         return {code for code in self.writers if secret(code) in text}
 
-    def stored(self, but: str) -> dict[str, list[str]]:
-        """All that is stored but what comes in, and what a chat itself is asked and told."""
-        own = sa.select(m.Address.id).where(m.Address.chat == but)
-        left = {"address": m.Address.chat != but, "outgoing": m.Outgoing.address_id.not_in(own), "incoming": sa.false()}
+    def stored(self, **left: Any) -> dict[str, list[str]]:
+        """All that is stored, without what comes in; *left*: which rows of a table to look at."""
+        conditions = {"incoming": sa.false()} | left
         with self.database.transaction(read_only=True) as db:
             return {
-                table.name: sorted(map(repr, db.execute(sa.select(table).where(left.get(table.name, sa.true())))))
+                table.name: sorted(map(repr, db.execute(sa.select(table).where(conditions.get(table.name, sa.true())))))
                 for table in m.Base.metadata.sorted_tables
             }
+
+    def stored_beside(self, chat: str) -> dict[str, list[str]]:
+        """All that is stored but what a chat itself is asked and told."""
+        own = sa.select(m.Address.id).where(m.Address.chat == chat)
+        return self.stored(address=m.Address.chat != chat, outgoing=m.Outgoing.address_id.not_in(own))
+
+    def stored_of_others(self, role: Role) -> dict[str, list[str]]:
+        """All that is stored of other people, but for the reminders to members of the own cells."""
+        me = sa.select(m.Person.id).where(m.Person.code == role.code)
+        chats = sa.select(m.Address.id).where(m.Address.chat.in_([role.code, STRANGER]))
+        review = sa.select(m.Assessment.id).where(m.Assessment.person_id.in_(me))
+        unit_ids = [self.units[cell] for cell in role.cells]
+        led = sa.select(m.Person.id).where(m.Person.unit_id.in_(unit_ids) | (m.Person.code == role.code))
+        return self.stored(
+            address=m.Address.id.not_in(chats),
+            outgoing=m.Outgoing.person_id.not_in(led) & m.Outgoing.address_id.not_in(chats),
+            assessment=m.Assessment.person_id.not_in(me),
+            answer=m.Answer.assessment_id.not_in(review),
+            submission=m.Submission.assessment_id.not_in(review),
+            consent=m.Consent.person_id.not_in(me),
+        )
 
 
 def _short(db: Db, unit_id: int) -> str:
