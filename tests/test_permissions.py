@@ -17,7 +17,8 @@ from tests.attack import NOBODY, ROLES, SUBMITTED, Role, Season, answer
 from tests.world import AN, CHI
 
 TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the first test
-    "join": ["join.accept", "join.decline", "join.consent", "join.stay", "join.not_me={address}"],
+    "join": ["join.stay", "join.not_me={address}"],
+    "consent": ["consent.show", "consent.accept", "consent.decline"],
     "menu": ["menu.open", "menu.help", "menu.unknown"],
     "fill": [
         "fill.open",
@@ -36,7 +37,7 @@ TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the f
         "{assessment}.confirm",
         "{assessment}.submit=1",
     ],
-    "mine": ["mine.open", "mine.read=1", "mine.reopen", "mine.withdraw", "mine.discard=1"],
+    "mine": ["mine.open", "mine.read=1", "mine.word", "mine.reopen", "mine.withdraw", "mine.discard=1"],
     "cell": ["cell.open", "cell.show={unit}", "cell.nudge={unit}", "cell.nudge_yes={unit}"],
     "committee": ["committee.open", "committee.show={unit}", "committee.show={unit}/1", "committee.unit={unit}"],
 }
@@ -57,8 +58,10 @@ def offered() -> Iterator[str]:
                 case _:
                     continue
             constant = first.values[0] if isinstance(first, ast.JoinedStr) else first
-            if isinstance(constant, ast.Constant) and str(constant.value).partition(".")[0] in FLOWS:
-                yield str(constant.value).partition("=")[0]
+            tap = str(constant.value).partition("=")[0] if isinstance(constant, ast.Constant) else ""
+            flow, _, name = tap.partition(".")
+            if flow in FLOWS and name:
+                yield tap
 
 
 def test_every_flow_every_tap_and_every_command_has_its_row() -> None:
