@@ -2,7 +2,7 @@
 
 from handlers import own
 from handlers.messages import Choice, Message, Tapped
-from handlers.notices import when
+from handlers.notices import deadline, when
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses, consents
@@ -61,8 +61,8 @@ def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
         declined = consents.newest(turn.db, turn.person.id, cycle.id, cycle.consent.version) is False
         text, wanted = f"{cycle.name}\n{found.text}", ["consent.reconsider"] if declined else []
     else:
-        due, closes = when(lang, cycle, cycle.due), when(lang, cycle, cycle.closes)
-        text = say(lang, f"menu.state_{found.state}", cycle=cycle.name, due=due, closes=closes)
+        until, closes = deadline(lang, cycle, turn.now), when(lang, cycle, cycle.closes)
+        text = say(lang, f"menu.state_{found.state}", cycle=cycle.name, deadline=until, closes=closes)
         wanted = WANTED[found.state]
     if cycle.closed:
         text, wanted = say(lang, "menu.nothing_open"), [key for key in wanted if key == "menu.submitted"]

@@ -4,7 +4,7 @@ from handlers import own
 from handlers.calendar import next_reminder
 from handlers.draft import Filling, Write
 from handlers.messages import Document, Message, Move, Tapped, heard
-from handlers.notices import when
+from handlers.notices import deadline, when
 from handlers.readback import pages
 from handlers.screens import show as show_filling
 from handlers.texts import say
@@ -123,8 +123,8 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         filling = own.filling(turn, assessment)
         answered = sum(bool(filling.answers.get(question.id)) for question in filling.asked)
         key = {m.NOT_STARTED: "not_started", m.RETURNED: "returned"}.get(assessment.state, "draft")
-        due = when(lang, cycle, cycle.due)
-        lines.append(say(lang, f"mine.{key}", due=due, answered=answered, total=len(filling.asked)))
+        until = deadline(lang, cycle, turn.now)
+        lines.append(say(lang, f"mine.{key}", deadline=until, answered=answered, total=len(filling.asked)))
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
         if assessment.state == m.IN_PROGRESS:

@@ -26,6 +26,13 @@ def left(lang: str, cycle: Cycle, now: datetime) -> str:
     return say(lang, f"reminder.{name}", days=days, due=when(lang, cycle, cycle.due))
 
 
+def deadline(lang: str, cycle: Cycle, now: datetime) -> str:
+    """The deadline; once it is over, until when the review is still taken."""
+    if now > cycle.due:
+        return left(lang, cycle, now)
+    return say(lang, "reminder.deadline", due=when(lang, cycle, cycle.due))
+
+
 def standing(lang: str, state: str, stage: Stage | None, *, submitted_before: bool) -> str:
     """Where the person stopped."""
     if state == "returned":

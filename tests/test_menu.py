@@ -1,5 +1,7 @@
 """The menu: how things stand, and what one may do."""
 
+from datetime import timedelta
+
 import pytest
 
 from bot import season
@@ -79,3 +81,13 @@ async def test_the_bare_word_menu_is_no_answer(world: World) -> None:
     assert an.labels == ["Viết tiếp bản kiểm điểm", "Bản kiểm điểm của tôi", "Trợ giúp"]
     await an.taps("Viết tiếp bản kiểm điểm")
     assert "Đã ghi (13 ký tự): Dự 11/12 buổi" in an.inbox[-1].splitlines()
+
+
+async def test_after_the_deadline_the_menu_says_until_when_one_may_still_submit(world: World) -> None:
+    an = world.at_chat(AN)
+    world.clock.at = world.cycle.due + timedelta(hours=1)
+    await an.says("/menu")
+    assert an.inbox[-1].splitlines()[-1] == (
+        "Đồng chí chưa bắt đầu. Đã quá hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026). "
+        "Vẫn nộp được đến 17:00 ngày 18/12/2026, ghi là nộp muộn."
+    )
