@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from handlers import cycles as rules
+from handlers import forms
 from handlers.cycles import Consent, Cycle, Slot
 from storage import addresses
 from storage import models as m
@@ -45,13 +46,17 @@ def seed(database: Database, *, form: str = EMPTY, people: tuple[tuple[str, str,
         for number, parent, kind, name, path in units:
             row = {"id": number, "parent_id": parent, "kind": kind, "name": name, "key": name, "path": path}
             db.execute(sa.insert(m.Unit), row)
-        text = rules.dumps(CYCLE)
-        db.execute(sa.insert(m.Cycle).values(id=1, code="2026", opened_at=START, rules=text, digest="seeded"))
-        db.execute(
-            sa.insert(m.CycleForm).values(id=1, cycle_id=1, key="2B", form_id="small", body=form, digest=form[:64])
-        )
+        cycle(db, form)
         for number, (code, name, unit) in enumerate(people, 1):
             person(db, number, code, name, unit)
+
+
+def cycle(db: Db, form: str) -> None:
+    """The open cycle, 1, with one form, 1."""
+    text = rules.dumps(CYCLE)
+    db.execute(sa.insert(m.Cycle).values(id=1, code="2026", opened_at=START, rules=text, digest="seeded"))
+    digest = forms.digest(form)
+    db.execute(sa.insert(m.CycleForm).values(id=1, cycle_id=1, key="2B", form_id="small", body=form, digest=digest))
 
 
 def person(db: Db, number: int, code: str, name: str, unit: int) -> None:

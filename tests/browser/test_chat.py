@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handlers.messages import Message, dumps
+import sqlalchemy as sa
+
+from handlers.messages import Document, Message, dumps
+from storage import assessments, outbox
+from storage import models as m
 from tests.browser.conftest import PHONE, Opened
 from tests.echo import ASKED, CODE, LEVEL, LEVELS, WELCOME, Echo
+from tests.seeded import EMPTY, cycle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -221,3 +226,21 @@ def test_on_a_phone_enter_begins_a_line_and_everything_can_be_touched(opened: Op
     assert page.eval_on_selector_all("button, input, textarea, a:not(.skip)", small) == []
     sizes = "all => Math.min(...all.map(p => parseFloat(getComputedStyle(p).fontSize)))"
     assert page.eval_on_selector_all(".bubble p, button, textarea", sizes) >= 17
+
+
+def test_ones_own_review_comes_as_a_file_by_a_button(opened: Opened, echo: Echo) -> None:
+    page = joined(opened)
+    with echo.database.transaction() as db:
+        cycle(db, EMPTY)
+        review = {"id": 1, "cycle_id": 1, "person_id": echo.person, "unit_id": 1, "form_id": 1, "state": m.SUBMITTED}
+        db.execute(sa.insert(m.Assessment), review)
+        assessments.submit(db, 1, snapshot={}, receipt="7K2P", late=False, level=None, score=None, now=echo.clock())
+        outbox.put(
+            db, key="reply:word", kind=m.REPLY, address_id=1, person_id=echo.person, now=echo.clock(),
+            body=dumps(Message("Bản Word để in và ký.", document=Document("review.docx", 1))),
+        )  # fmt: skip
+    with page.expect_download() as taken:
+        page.click(".file button")
+    assert taken.value.suggested_filename == "ban-kiem-diem-2026.docx"
+    assert taken.value.path().read_bytes()[:2] == b"PK"
+    assert said(page)[-1] == "Bản Word để in và ký."
