@@ -30,6 +30,10 @@ Answer = Callable[[Turn], list[Message]]
 Bot = tuple[str, str]
 
 
+class NotTheirs(Exception):
+    """The chat of a kept turn is another person's now, who did not write it."""
+
+
 @dataclass(slots=True)
 class Waiting:
     """Something that came in, and who waits for it to be stored."""
@@ -101,11 +105,14 @@ class Inbox:
         It leaves the list in the transaction that runs it. What the turn raises is raised, and it stays kept.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        each = Waiting(from_json(kept.payload), done)
+        came, writer = from_json(kept.payload)
+        each = Waiting(came, done)
 
         def again(db: Db) -> bool:
             if not incoming.forget(db, kept.key):
                 return False
+            if addresses.ensured(db, *each.chat, self.now()).person_id != writer:
+                raise NotTheirs
             ran = Ran([], [], set())
             self._turns(db, [each], ran, {}, {}, wait=True)
             if ran.alone:
@@ -323,9 +330,9 @@ class Inbox:
         each.settle()
 
     def _keep(self, db: Db, came: Incoming, failed: str, now: datetime) -> None:
-        if not incoming.keep(db, came.key, failed, as_json(came), now):
-            return
         address = addresses.ensured(db, came.channel, came.bot, came.chat, now)
+        if not incoming.keep(db, came.key, failed, as_json(came, address.person_id), now):
+            return
         passive = address.channel == "web"
         outbox.put(
             db,
@@ -340,8 +347,8 @@ class Inbox:
         )
 
 
-def as_json(came: Incoming) -> str:
-    """An Incoming as it is kept."""
+def as_json(came: Incoming, writer: int | None) -> str:
+    """An Incoming as it is kept, with the id of the person whose chat it came from."""
     match came.event:
         case Said(text):
             event = ["said", text]
@@ -349,11 +356,11 @@ def as_json(came: Incoming) -> str:
             event = ["tapped", value]
         case Sent(what):
             event = ["sent", what]
-    return json.dumps([came.key, came.channel, came.bot, came.chat, event])
+    return json.dumps([came.key, came.channel, came.bot, came.chat, event, writer])
 
 
-def from_json(text: str) -> Incoming:
+def from_json(text: str) -> tuple[Incoming, int | None]:
     """What ``as_json`` wrote."""
-    key, channel, bot, chat, (kind, value) = json.loads(text)
+    key, channel, bot, chat, (kind, value), writer = json.loads(text)
     kinds: dict[str, type[Said] | type[Tapped] | type[Sent]] = {"said": Said, "tapped": Tapped, "sent": Sent}
-    return Incoming(key, channel, bot, chat, kinds[kind](value))
+    return Incoming(key, channel, bot, chat, kinds[kind](value)), writer

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot.inbox import Inbox, from_json
 from handlers.messages import Said
 from handlers.texts import say
-from storage import addresses, audit, incoming, notes, stuck
+from storage import audit, incoming, notes, stuck
 from storage.database import Database, Db
 from storage.incoming import Kept
 
@@ -42,11 +42,8 @@ def inbox_lines(db: Db, now: datetime, lang: str) -> list[str]:
 def went_on(db: Db, kept: Kept) -> bool:
     """Whether words were kept and their writer answered something since: run again, the words would land in the
     question that is open now. A tap names its question and does no harm."""
-    came = from_json(kept.payload)
-    if not isinstance(came.event, Said):
-        return False
-    address = addresses.at(db, came.channel, came.bot, came.chat)
-    return address is not None and address.person_id is not None and stuck.went_on(db, address.person_id, kept.at)
+    came, writer = from_json(kept.payload)
+    return isinstance(came.event, Said) and writer is not None and stuck.went_on(db, writer, kept.at)
 
 
 async def replay(inbox: Inbox, database: Database, key: str | None, lang: str) -> tuple[list[str], bool]:

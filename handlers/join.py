@@ -140,7 +140,7 @@ def not_me(turn: Turn, of: str) -> Message:
         return show(turn)
     strange = addresses.by_id(turn.db, int(of)) if of.isascii() and of.isdigit() and len(of) < 10 else None
     go_on = (Move("menu.open", say(turn.lang, "join.menu")),)
-    if strange is None or strange.person_id != turn.person.id or strange.id == turn.address.id:
+    if strange is None or strange.person_id != turn.person.id or not _came_later(turn, strange):
         return Message(say(turn.lang, "join.not_linked"), moves=go_on)
     addresses.release(turn.db, strange.id, "ended")
     outbox.cut_off(turn.db, strange.id, "ended")
@@ -161,6 +161,12 @@ def _go(turn: Turn, place: str, code_hash: str = "", **ids: int) -> Turn:
 
 def _stay(turn: Turn) -> tuple[Move, ...]:
     return (Move("join.stay", say(turn.lang, "join.stay")),)
+
+
+def _came_later(turn: Turn, strange: Address) -> bool:
+    """Whether an address was opened after this one: a thief who came last must not shut the owner out."""
+    newest = [audit.newest(turn.db, "address.bound", address.id) for address in (turn.address, strange)]
+    return newest[0] < newest[1]
 
 
 def _wrong(turn: Turn, code_hash: str) -> Message:

@@ -31,3 +31,9 @@ def record(
             cycle_id=cycle_id,
         )
     )
+
+
+def newest(db: Db, action: str, address_id: int) -> int:
+    """The number of the last record of an *action* at an address; 0: there is none. Later ones have higher numbers."""
+    last = sa.select(sa.func.max(m.Audit.id)).where(m.Audit.action == action, m.Audit.address_id == address_id)
+    return db.execute(last).scalar() or 0

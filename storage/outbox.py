@@ -207,10 +207,12 @@ def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
 
 
 def cut_off(db: Db, address_id: int, why: str) -> None:
-    """Somebody else may read at this address from now on: what waits is withdrawn, what was said is emptied."""
+    """Somebody else may read at this address from now on: what waits or is on its way is withdrawn, so that it is not
+    tried again, and all words are emptied, so that no operator sends them again."""
     at = m.Outgoing.address_id == address_id
-    db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.QUEUED).values(state=m.WITHDRAWN, why=why))
-    db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.state == m.SENT).values(body=None))
+    open_ones = sa.update(m.Outgoing).where(at, m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)))
+    db.execute(open_ones.values(state=m.WITHDRAWN, why=why))
+    db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.body.is_not(None)).values(body=None))
 
 
 def expire_due(db: Db, now: datetime) -> int:

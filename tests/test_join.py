@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import event
 
+from handlers.messages import Message, dumps
 from handlers.texts import say
-from storage import attempts, invitations, people
+from storage import attempts, claims, invitations, outbox, people, stuck
 from storage import models as m
 from storage.database import Database
 from tests.joining import AN, BINH, BIRTHS, START, Chat, World
@@ -277,6 +278,34 @@ def test_what_waits_for_who_left_is_not_told_to_who_came(world: World) -> None:
     shared.joins(world.invite(BINH), BIRTHS[AN])
     shared.says(BIRTHS[BINH])
     assert (shared.person, world.notices(shared)) == (BINH, [])
+
+
+@pytest.mark.parametrize("state", [m.REFUSED, m.CLAIMED, m.UNSURE, m.SENT])
+def test_words_for_who_left_are_never_sent_again_to_who_came(world: World, state: str) -> None:
+    shared = Chat(world)
+    shared.joins(world.invite(AN), BIRTHS[AN])
+    words, there = dumps(Message("Điều riêng")), shared.address.id
+    with world.database.transaction() as db:
+        outbox.put(
+            db, key="reply:a:0", kind=m.REPLY, address_id=there, now=world.now, body=words, state=state, claimed_by="1"
+        )
+    shared.joins(world.invite(BINH), BIRTHS[AN])
+    shared.says(BIRTHS[BINH])
+    with world.database.transaction() as db:
+        claims.put_back(db, "reply:a:0", "1", world.now, counted=True, parts_sent=0)
+        stuck.retry_refused(db, world.now)
+        assert [row for row in claims.claim_replies(db, "2", ("telegram", ""), world.now)[0] if row.body] == []
+        assert stuck.retry(db, "reply:a:0", world.now) in ("emptied", "over", "unsure")
+    assert shared.person == BINH
+
+
+def test_who_came_last_cannot_shut_the_owner_out(world: World) -> None:
+    owner, thief = Chat(world), Chat(world)
+    owner.joins(world.invite(AN), BIRTHS[AN])
+    thief.joins(world.invite(AN), BIRTHS[AN])
+    assert thief.taps(f"join.not_me={owner.address.id}") == say("vi", "join.not_linked")
+    assert owner.taps(f"join.not_me={thief.address.id}") == say("vi", "join.ended")
+    assert (owner.person, thief.person) == (AN, None)
 
 
 def test_whoever_holds_the_chat_may_keep_it(world: World) -> None:

@@ -34,7 +34,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         address = addresses.ensured(db, "telegram", "1", "71", NOW)
         body = dumps(Message("Xin chào"))
         outbox.put(db, key="reply:a:0", kind=m.REPLY, address_id=address.id, now=NOW, body=body, state=m.REFUSED)
-        came = '["telegram:1:5", "telegram", "1", "71", ["said", "/start"]]'
+        came = '["telegram:1:5", "telegram", "1", "71", ["said", "/start"], 1]'
         incoming.keep(db, "telegram:1:5", "ValueError", came, NOW)
     database.close()
     monkeypatch.chdir(tmp_path)

@@ -167,6 +167,19 @@ async def test_words_are_left_alone_where_their_writer_answered_since(
     assert await stuck.replay(kept.inbox, kept.database, "telegram:1:5", "en") == (["telegram:1:5: run again."], True)
 
 
+async def test_words_are_not_taken_for_those_of_whoever_holds_the_chat_now(kept: Kept) -> None:
+    seed(kept.database)
+    await kept.fails("telegram:1:5", Said("12 đề tài"))
+    with kept.database.transaction() as db:
+        db.execute(sa.update(m.Address).where(m.Address.chat == "71").values(person_id=2))
+    kept.broken = False
+    assert await stuck.replay(kept.inbox, kept.database, None, "en") == (
+        ["telegram:1:5: failed again (NotTheirs), still kept."],
+        False,
+    )
+    assert kept.turns == 0
+
+
 async def test_a_turn_that_was_given_up_is_not_run_again_even_where_it_is_redelivered(kept: Kept) -> None:
     await kept.fails("telegram:1:5", Said("12 đề tài"))
     with kept.database.transaction() as db:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot.channels.web.talk import checksum
 from storage import models as m
 from tests.echo import ASKED, LEVEL, WELCOME, Echo
 from tests.surfing import Browser, texts
@@ -96,3 +97,11 @@ async def test_a_session_ends_with_its_time(echo: Echo, browser: Browser) -> Non
     chat = await browser.joins()
     echo.clock.forward(days=181)
     assert (await browser.http.get(chat)).status_code == 404
+
+
+async def test_what_is_stored_of_a_key_tells_nothing_about_the_words(echo: Echo, browser: Browser) -> None:
+    chat = await browser.joins()
+    await browser.says(chat, "12.level=good")
+    with echo.database.transaction(read_only=True) as db:
+        keys = [*db.scalars(sa.select(m.IncomingKey.key)), *db.scalars(sa.select(m.Outgoing.key))]
+    assert [key for key in keys if f"{checksum('12.level=good'):08x}" in key] == []

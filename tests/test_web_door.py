@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from storage import addresses
 from storage import models as m
 from storage.database import Database
 from tests.echo import CODE, WELCOME, WRONG, Echo
@@ -53,6 +54,17 @@ async def test_a_second_person_in_the_same_browser_gets_an_address_of_their_own(
     assert first != second
     assert (await browser.http.get(first)).status_code == 200
     assert (await browser.http.get(second)).status_code == 200
+
+
+async def test_a_chat_that_was_ended_is_nobody_elses_later(echo: Echo, browser: Browser) -> None:
+    await browser.http.post(f"/chat/{CODE}", data=BORN | {"day": "1"})
+    door = browser.http.cookies["kiemdiem_door"]
+    ended = await browser.joins()
+    with echo.database.transaction() as db:
+        addresses.release(db, db.scalars(sa.select(m.Address.id)).one(), "ended")
+    browser.http.cookies.set("kiemdiem_door", door)
+    assert await browser.joins() != ended
+    assert (await browser.http.get(ended)).status_code == 404
 
 
 async def test_a_code_typed_at_the_door_opens_like_a_link(browser: Browser) -> None:

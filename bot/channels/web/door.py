@@ -44,8 +44,8 @@ class Door:
         if not code or not all(birth):
             return door(self.web, request, code, say(self.web.lang, "web.door_incomplete"), 422)
         chat = self.sessions.waiting(request) or new_chat()
-        if (waiting := await self.address(chat)) and waiting.person_id is not None:
-            chat = new_chat()
+        if (waiting := await self.address(chat)) and (waiting.person_id is not None or waiting.closed):
+            chat = new_chat()  # it is somebody's, or was: whoever was let in then is not let in again
         try:
             await self.says(chat, f"/start {code}")
             address = await self.address(chat)

@@ -1,6 +1,7 @@
 """The chat itself: its page, what the person says and taps, and what is said to them."""
 
 import binascii
+import hmac
 import json
 import re
 from collections.abc import AsyncGenerator
@@ -106,11 +107,16 @@ class Talk:
             return JSONResponse({"error": "empty"}, 422)
         event: Event = Said(text) if what == "text" else Tapped(text)
         try:
-            await self.web.receive(Incoming(f"{NAME}:{address.chat}:{key}", NAME, "", address.chat, event))
+            await self.web.receive(Incoming(self.stored_key(address.chat, key), NAME, "", address.chat, event))
         except Exception as error:
             log.error("web.not_stored", error=type(error).__name__)
             return JSONResponse({"error": "not_saved"}, 503)
         return JSONResponse({"messages": await self.said(address, after)})
+
+    def stored_key(self, chat: str, key: str) -> str:
+        """The key as it is stored and logged: from the checksum in the page's own one, short words could be guessed."""
+        secret = self.web.secret_key.encode()
+        return f"{NAME}:{hmac.digest(secret, f'{chat}/{key}'.encode(), 'sha256').hex()[:32]}"
 
     async def admitted(self, request: Request) -> Address | None:
         """The address of this chat, where the browser was let in and the chat is still somebody's."""
