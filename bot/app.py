@@ -11,16 +11,15 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 
 from bot.channels import Channel, Stopped, TryLater, web
-from bot.channels.telegram import LARGEST_BODY, PATH, Telegram, hook_url
+from bot.channels.telegram import Telegram, hook_url
 from bot.clock import Clock
 from bot.delivery import Delivery
 from bot.documents import Documents
 from bot.health import Health
+from bot.hook import Hook
 from bot.inbox import Inbox
 from bot.server import Server, server
 from bot.settings import Settings
@@ -93,13 +92,8 @@ class App:
             self.stopped,
             settings.metrics_token.reveal(),
         )
-        self.web = Starlette(
-            routes=[
-                *health.routes(),
-                Route(PATH, self.webhook, methods=["POST"]),
-                Mount("/", web.application(page, also(page))),
-            ]
-        )
+        pages = Starlette(routes=[*health.routes(), Mount("/", web.application(page, also(page)))])
+        self.web = Hook(pages, self.webhook)
         self.hook = hook_url(settings.public_url, settings.telegram_api_url)
 
     def wake(self) -> None:
@@ -249,17 +243,9 @@ class App:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    # ------------------------------------------------------------------ the web app's own pages
-
-    async def webhook(self, request: Request) -> Response:
+    async def webhook(self, body: bytes, secret: str) -> int:
         """Telegram's webhook: 200 once the turn is stored."""
         telegram = next((each for each in self.channels if isinstance(each, Telegram)), None)
         if telegram is None or self.hook is None:
-            return Response(status_code=404)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                break
-        secret = request.headers.get("x-telegram-bot-api-secret-token", "")
-        return Response(status_code=await telegram.webhook(bytes(body), secret, self.inbox.receive))
+            return 404
+        return await telegram.webhook(body, secret, self.inbox.receive)

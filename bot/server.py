@@ -7,6 +7,33 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LARGEST_HEAD = 65_536  # bytes of a request before its body
+
+
+class Http(HttpToolsProtocol):
+    """uvicorn's quick HTTP, which would read a head without end."""
+
+    head: int | None = None  # bytes of the head that is being read
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.head = 0
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self.head = None
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """A part of a request. A head that is too large ends the connection."""
+        super().data_received(data)
+        if self.head is not None:
+            self.head += len(data)
+            if self.head > LARGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("Request head too large")
 
 
 class Server(uvicorn.Server):
@@ -34,7 +61,7 @@ def server(app: ASGIApp, host: str, port: int) -> Server:
             timeout_graceful_shutdown=10,
             server_header=False,
             lifespan="off",
-            h11_max_incomplete_event_size=65536,
+            http=Http,
         )
     )
 
