@@ -86,8 +86,10 @@ def route(turn: Turn) -> list[Message]:
     if turn.address.closed:
         addresses.seen(turn.db, turn.address.id, turn.now)
     turn = commanded(turn)
-    turn = offered.typed(turn, anything=flow_of(turn) in CHOOSES)
     name = flow_of(turn)
+    meant = offered.typed(turn, anything=name in CHOOSES)
+    if meant is not turn:
+        turn, name = meant, flow_of(meant)
     flow = FLOWS[name]
     if turn.person is None and flow.handle is not join.handle:
         return join.handle(turn)

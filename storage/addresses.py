@@ -51,6 +51,12 @@ _AT = sa.select(*_COLUMNS).where(
     m.Address.chat == sa.bindparam("chat"),
 )
 
+_GO = (
+    sa.update(m.Address)
+    .where(m.Address.id == sa.bindparam("address"))
+    .values(place=sa.bindparam("to_place"), memory=sa.bindparam("to_memory"))
+)
+
 
 def at(db: Db, channel: str, bot: str, chat: str) -> Address | None:
     """The address of a chat, or None where nobody ever wrote from there."""
@@ -88,7 +94,7 @@ def of_person(db: Db, person_id: int) -> list[Address]:
 
 def go(db: Db, address_id: int, place: str, memory: dict[str, Any] | None = None) -> None:
     """Send the next words of this chat to another flow, with what that flow must remember (ids, never words)."""
-    db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(place=place, memory=memory or {}))
+    db.execute(_GO, {"address": address_id, "to_place": place, "to_memory": memory or {}})
 
 
 def bind(db: Db, address_id: int, person_id: int, now: datetime) -> None:

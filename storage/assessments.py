@@ -64,15 +64,6 @@ _ANSWERS = (
     .where(m.Answer.assessment_id == sa.bindparam("assessment"))
     .order_by(m.Answer.id)
 )
-
-_NUMBERS = (
-    sa.select(m.Answer.question, sa.func.max(m.Answer.number).label("newest"))
-    .where(
-        m.Answer.assessment_id == sa.bindparam("assessment"),
-        m.Answer.question.in_(sa.bindparam("questions", expanding=True)),
-    )
-    .group_by(m.Answer.question)
-)
 _INSERT = sa.insert(m.Answer)
 _SAVE = (
     sa.update(m.Assessment)
@@ -115,25 +106,23 @@ def save(
     now: datetime,
     address_id: int | None,
 ) -> None:
-    """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added."""
-    written = list(writes)
-    if written:
-        about = {"assessment": assessment.id, "questions": sorted({question for question, _, _ in written})}
-        last = {row.question: row.newest for row in db.execute(_NUMBERS, about)}
-        rows = []
-        for question, words, starts in written:
-            number = last[question] = last.get(question, 0) + 1
-            rows.append(
-                {
-                    "assessment_id": assessment.id,
-                    "question": question,
-                    "number": number,
-                    "starts": starts,
-                    "words": seal(db, words, f"answer/{assessment.id}/{question}/{number}"),
-                    "at": now,
-                    "address_id": address_id,
-                }
-            )
+    """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added.
+
+    A step writes a question at most once; its number is the revision it makes.
+    """
+    rows = [
+        {
+            "assessment_id": assessment.id,
+            "question": question,
+            "number": assessment.revision + 1,
+            "starts": starts,
+            "words": seal(db, words, f"answer/{assessment.id}/{question}/{assessment.revision + 1}"),
+            "at": now,
+            "address_id": address_id,
+        }
+        for question, words, starts in writes
+    ]
+    if rows:
         db.execute(_INSERT, rows)
     db.execute(
         _SAVE,
@@ -143,7 +132,7 @@ def save(
             "to_state": state,
             "to_remind_at": remind_at,
             "to_active_at": now,
-            "to_revision": assessment.revision + (1 if written else 0),
+            "to_revision": assessment.revision + (1 if rows else 0),
         },
     )
 

@@ -145,21 +145,38 @@ def put_back_lost(db: Db, run: str, in_hand: Container[str], now: datetime) -> N
             )
 
 
-def _due(bot: tuple[str, str], now: datetime, waiting: str) -> Any:
+def _due(waiting: str) -> Any:
     return (
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
-        .where(sa.text(waiting), m.Outgoing.sender == ":".join(bot), m.Outgoing.due_at <= now)
+        .where(sa.text(waiting), m.Outgoing.sender == sa.bindparam("sender"), m.Outgoing.due_at <= sa.bindparam("now"))
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
+        .limit(sa.bindparam("limit"))
     )
 
 
-def _claim(db: Db, outgoing: Outgoing, run: str, **values: Any) -> bool:
-    done = db.execute(
-        sa.update(m.Outgoing)
-        .where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED)
-        .values(state=m.CLAIMED, claimed_by=run, **values)
+_older = sa.orm.aliased(m.Outgoing, name="older")
+_DUE_NOTICES = _due(m.WAITING_NOTICE)
+_DUE_REPLIES = _due(m.WAITING_REPLY)
+_FIRST_REPLIES = _DUE_REPLIES.where(
+    ~sa.exists().where(
+        _older.address_id == m.Outgoing.address_id,
+        _older.id < m.Outgoing.id,
+        sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
     )
+)
+_CLAIM = (
+    sa.update(m.Outgoing)
+    .where(m.Outgoing.key == sa.bindparam("row"), m.Outgoing.state == m.QUEUED)
+    .values(state=m.CLAIMED, claimed_by=sa.bindparam("run"))
+)
+_CLAIM_WORDED = _CLAIM.values(body=sa.bindparam("worded"))
+
+
+def _claim(db: Db, outgoing: Outgoing, run: str, body: bytes | None = None) -> bool:
+    """Claim a row, its words stored with it where they were made just now; False where somebody else has."""
+    values = {"row": outgoing.key, "run": run}
+    done = db.execute(_CLAIM, values) if body is None else db.execute(_CLAIM_WORDED, values | {"worded": body})
     return bool(done.rowcount)
 
 
@@ -170,16 +187,10 @@ def claim_replies(
 
     Returns also whether others are due and were left: behind an earlier one, or for the next claim. Raises CannotWord.
     """
-    older = sa.orm.aliased(m.Outgoing, name="older")
-    waits = sa.exists().where(
-        older.address_id == m.Outgoing.address_id,
-        older.id < m.Outgoing.id,
-        sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
-    )
-    due = _due(bot, now, m.WAITING_REPLY)
-    rows = [_opened(db, row) for row in db.execute(due.where(~waits).limit(limit)).all()]
+    due = {"sender": ":".join(bot), "now": now}
+    rows = [_opened(db, row) for row in db.execute(_FIRST_REPLIES, due | {"limit": limit}).all()]
     claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
-    return claimed, db.execute(due.limit(1)).first() is not None
+    return claimed, db.execute(_DUE_REPLIES, due | {"limit": 1}).first() is not None
 
 
 def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:
@@ -188,7 +199,7 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
     On the way those that have expired or are not wanted any more are closed. Raises CannotWord.
     """
     for _ in range(100):  # at most so many are closed in one transaction
-        row = db.execute(_due(bot, now, m.WAITING_NOTICE).limit(1)).first()
+        row = db.execute(_DUE_NOTICES, {"sender": ":".join(bot), "now": now, "limit": 1}).first()
         if row is None or notes.paused(db):
             return None
         outgoing = _opened(db, row)

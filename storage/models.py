@@ -211,7 +211,7 @@ class Answer(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
     question: Mapped[str]
-    number: Mapped[int]
+    number: Mapped[int]  # the revision of the assessment that wrote it
     starts: Mapped[bool]  # False: goes on with the answer before it
     words: Mapped[bytes]  # UTF-8, sealed where a data key is set
     at: Mapped[datetime]

@@ -191,7 +191,7 @@ def test_answers_are_rows_that_are_only_added(an: Member) -> None:
             .where(m.Answer.question == "a1_1")
             .order_by(m.Answer.id)
         )
-        assert [tuple(row) for row in rows] == [(1, True, b"\0C\xc5\xa9"), (2, True, "\0Mới".encode())]
+        assert [tuple(row) for row in rows] == [(2, True, b"\0C\xc5\xa9"), (3, True, "\0Mới".encode())]
     assert an.answers["a1_1"] == "Mới"
 
 
