@@ -86,6 +86,23 @@ def export(
     typer.echo(say(lang, "export.done", count=count, file=out))
 
 
+@operator.command()
+def rekey() -> None:
+    """Seal all words that are stored with the newest key of KIEMDIEM_DATA_KEY. May be repeated."""
+    from handlers.texts import say
+    from storage.resealing import NoKey, reseal
+
+    lang = settings().lang
+    if not settings().data_key:
+        raise Failed(say(lang, "check.no_data_key"))
+    with database() as opened:
+        try:
+            count = reseal(opened)
+        except NoKey:
+            raise Failed(say(lang, "check.data_key")) from None
+    typer.echo(say(lang, "rekey.done", count=count))
+
+
 @outbox.command("list")
 def outbox_list() -> None:
     """What was refused, is unsure or waits long: key, kind, channel, state, age, why. Never words."""

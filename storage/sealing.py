@@ -27,6 +27,11 @@ class Sealer:
         nonce = os.urandom(12)
         return SEALED + first + nonce + cipher.encrypt(nonce, words.encode(), about.encode())
 
+    @property
+    def mark(self) -> bytes:
+        """How everything begins that is sealed now."""
+        return SEALED + next(iter(self.keys)) if self.keys else PLAIN
+
     def opened(self, stored: bytes, about: str) -> str:
         """The words again. Raises KeyError without the right key, InvalidTag where the row was tampered with."""
         if stored[:1] == PLAIN:
@@ -57,3 +62,9 @@ def can_open(db: Db, stored: bytes) -> bool:
     """Whether the keys of this database open what ``seal`` stored; the words are not looked at."""
     sealer: Sealer = db.get_execution_options()["sealer"]
     return stored[:1] == PLAIN or stored[1:5] in sealer.keys
+
+
+def current_mark(db: Db) -> bytes:
+    """How everything begins that this database seals now."""
+    sealer: Sealer = db.get_execution_options()["sealer"]
+    return sealer.mark

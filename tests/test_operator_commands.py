@@ -167,3 +167,18 @@ def test_a_webhook_without_its_secret_is_no_start(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("KIEMDIEM_TELEGRAM_TOKEN", "42:TEST")
     assert run("run") == 1
     assert capsys.readouterr().err == "KIEMDIEM_TELEGRAM_SECRET is not set; make one with: openssl rand -hex 32\n"
+
+
+def test_rekey_needs_a_data_key_and_may_be_repeated(monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    assert run("rekey") == 1
+    monkeypatch.setenv("KIEMDIEM_DATA_KEY", "ab" * 32)
+    assert [run("rekey"), run("rekey")] == [0, 0]
+    monkeypatch.setenv("KIEMDIEM_DATA_KEY", "cd" * 32)
+    assert run("rekey") == 1
+    said = capsys.readouterr()
+    assert [line.partition(" again")[0] for line in said.out.splitlines()] == ["Sealed 2 rows", "Sealed 0 rows"]
+    assert said.err.splitlines() == [
+        "KIEMDIEM_DATA_KEY is not set: answers are not sealed in the database.",
+        "Answers are sealed with a key that is not in KIEMDIEM_DATA_KEY. "
+        "Add the old key behind the new one, with a comma between.",
+    ]
