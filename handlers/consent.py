@@ -68,9 +68,12 @@ def accepted(turn: Turn, cycle: Cycle) -> Message:
 
 
 def declined(turn: Turn, cycle: Cycle) -> Message:
-    """No means paper: counted apart, not reminded. It may become a yes later."""
+    """No means paper: counted apart, not reminded, and a draft is erased. It may become a yes later."""
     assert turn.person is not None
     _record(turn, cycle, given=False)
+    draft = assessments.of(turn.db, turn.person.id, cycle.id)
+    if draft is not None and draft.owes:
+        assessments.erase(turn.db, draft.id)
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
     again = Move("consent.show", say(turn.lang, "consent.reconsider"))
     go_on = Move("menu.open", say(turn.lang, "join.menu"))

@@ -1,8 +1,10 @@
 """What one submitted: read it, change and submit it again, or discard a draft. Nothing is ever deleted."""
 
+from dataclasses import replace
+
 from handlers import own
 from handlers.calendar import next_reminder
-from handlers.draft import Filling, Write
+from handlers.draft import SUBMITTED, Filling, Write
 from handlers.messages import Document, Message, Move, Tapped, heard
 from handlers.notices import deadline, when
 from handlers.readback import pages
@@ -10,7 +12,7 @@ from handlers.screens import show as show_filling
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import an_id
-from storage import addresses, assessments
+from storage import addresses, assessments, outbox
 from storage import models as m
 from storage.assessments import Assessment, Submission
 
@@ -29,6 +31,10 @@ def handle(turn: Turn) -> list[Message]:
             return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
             return [reopened(turn, assessment)]
+        case Tapped("mine.keep") if assessment.state == m.IN_PROGRESS and (
+            submitted := assessments.last_submission(turn.db, assessment.id)
+        ):
+            return [kept(turn, assessment, submitted)]
         case Tapped("mine.withdraw") if assessment.state == m.IN_PROGRESS:
             return [_went(turn, assessment, WITHDRAW)]
         case Tapped(value) if value == f"mine.discard={assessment.revision}" and _may_discard(turn, assessment):
@@ -50,7 +56,26 @@ def reopened(turn: Turn, assessment: Assessment) -> Message:
     _restart(turn, assessment, state=m.IN_PROGRESS, place="review/1", writes=[])
     again = assessments.by_id(turn.db, assessment.id)
     assert again is not None
-    return _filled(turn, own.filling(turn, again)).after(say(turn.lang, "mine.reopened"))
+    message = _filled(turn, own.filling(turn, again)).after(say(turn.lang, "mine.reopened"))
+    return replace(message, moves=(*message.moves, Move("mine.keep", say(turn.lang, "mine.keep"))))
+
+
+def kept(turn: Turn, assessment: Assessment, submitted: Submission) -> Message:
+    """They only looked: what was submitted last stands again as it was, and nobody is reminded."""
+    now, then = assessments.answers(turn.db, assessment.id), submitted.snapshot
+    changed = [question for question in now.keys() | then.keys() if now.get(question, "") != then.get(question, "")]
+    assessments.save(
+        turn.db,
+        assessment,
+        writes=[Write(question, then.get(question, ""), True) for question in sorted(changed)],
+        place=SUBMITTED,
+        state=m.SUBMITTED,
+        remind_at=None,
+        now=turn.now,
+        address_id=turn.address.id,
+    )
+    outbox.withdraw_reminders(turn.db, assessment.id, "submitted")
+    return show(turn)
 
 
 def withdrawn(turn: Turn, assessment: Assessment) -> Message:
@@ -128,7 +153,10 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
         if assessment.state == m.IN_PROGRESS:
+            if submitted:
+                moves.append(Move("mine.keep", say(lang, "mine.keep")))
             moves.append(Move("mine.withdraw", say(lang, "mine.withdraw")))
+        moves.append(Move("consent.show", say(lang, "mine.data")))
     elif assessment.state == m.ACCEPTED:
         lines.append(say(lang, "mine.accepted"))
     elif _may_reopen(turn, assessment):

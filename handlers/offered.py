@@ -14,6 +14,7 @@ BUTTONS = (
     "reminder.tomorrow",
     "reminder.why",
     "secretary.nudge",
+    "mine.keep",
     "join.not_me",
 )
 

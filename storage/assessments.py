@@ -200,3 +200,13 @@ def last_submission(db: Db, assessment_id: int) -> Submission | None:
         return None
     body = opened(db, row.snapshot, f"submission/{assessment_id}/{row.number}")
     return Submission(*row[:-1], snapshot=json.loads(body))
+
+
+def erase(db: Db, assessment_id: int) -> None:
+    """Delete every answer of a draft, its history too: the person takes their consent back. Submissions stay."""
+    db.execute(sa.delete(m.Answer).where(m.Answer.assessment_id == assessment_id))
+    db.execute(
+        sa.update(m.Assessment)
+        .where(m.Assessment.id == assessment_id)
+        .values(place="", revision=m.Assessment.revision + 1)
+    )

@@ -269,9 +269,31 @@ def test_while_it_is_reopened_the_submitted_one_is_read_as_it_was(an: Member) ->
     an.says("10", "3")
     assert "[10] 1. Nhóm tiêu chí chung: …/30\n28" in an.presses("mine.read=2")
     an.taps("Quay lại")
-    assert [move.label for move in an.message.moves] == ["Tiếp tục", "Đọc bản đã nộp", "Tải bản Word", "Bỏ bản nháp"]
+    assert [move.label for move in an.message.moves] == [
+        "Tiếp tục",
+        "Đọc bản đã nộp",
+        "Tải bản Word",
+        "Giữ bản đã nộp",
+        "Bỏ bản nháp",
+        "Dữ liệu của tôi",
+    ]
     an.says("tiep tuc")
     assert an.message.text.startswith("Xem lại bản kiểm điểm, trang 2/2")
+
+
+def test_who_only_looked_keeps_what_was_submitted(an: Member) -> None:
+    fills_in(an)
+    an.taps("Đúng, nộp", "Sửa và nộp lại")
+    an.says("10", "3")
+    an.presses("mine.open")
+    an.taps("Giữ bản đã nộp")
+    assert (an.assessment.state, an.assessment.remind_at, an.count(m.Submission)) == (m.SUBMITTED, None, 1)
+    with an.database.transaction(read_only=True) as db:
+        submitted = assessments.last_submission(db, 1)
+        assert submitted is not None
+        assert {q: words for q, words in assessments.answers(db, 1).items() if words} == {
+            q: words for q, words in submitted.snapshot.items() if words
+        }
 
 
 def test_a_late_submission_is_taken_and_marked(an: Member) -> None:

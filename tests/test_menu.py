@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot import season
+from handlers.texts import say
 from handlers.turn import current_cycle
+from storage import models as m
 from storage.database import Database
 from tests.world import AN, World
 
@@ -91,3 +94,16 @@ async def test_after_the_deadline_the_menu_says_until_when_one_may_still_submit(
         "Đồng chí chưa bắt đầu. Đã quá hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026). "
         "Vẫn nộp được đến 17:00 ngày 18/12/2026, ghi là nộp muộn."
     )
+
+
+async def test_consent_may_be_taken_back_and_the_draft_is_erased(world: World, sqlite: Database) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi", "/menu")
+    await an.taps("Bản kiểm điểm của tôi", "Dữ liệu của tôi", "Không đồng ý")
+    assert an.inbox[-1] == say("vi", "consent.declined")
+    with sqlite.transaction(read_only=True) as db:
+        assert db.scalar(sa.select(sa.func.count(m.Answer.id))) == 0
+    await an.taps("Đọc lại và chọn", "Đồng ý")
+    assert an.labels == ["Đúng", "Sửa"]
