@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from handlers.forms import Option, Problem, Question
-from handlers.messages import plain
+from handlers.messages import label, plain
 from handlers.texts import say
 from handlers.words import a_date
 
@@ -110,7 +110,7 @@ def _one(question: Question, text: str) -> str | None:
     words = plain(text)
     if re.fullmatch(r"[0-9]{1,3}", words):
         return question.options[int(words) - 1].id if 1 <= int(words) <= len(question.options) else None
-    return next((option.id for option in question.options if plain(option.label) == words), None)
+    return next((option.id for option in question.options if label(option.label) == words), None)
 
 
 def _several(question: Question, text: str) -> str | Problem:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from handlers.answers import options, read, shown, too_long, worded
 from handlers.draft import CONFIRM, FIX, HEADER, REVIEW, SUBMITTED, Filling
 from handlers.forms import Problem, Question
-from handlers.messages import Event, Message, Said, Sent, Tapped, heard, plain
+from handlers.messages import Event, Message, Said, Sent, Tapped, heard, label, plain
 from handlers.readback import shortened
 from handlers.screens import moves, show
 from handlers.texts import say
@@ -132,7 +132,7 @@ def _said(here: Filling, text: str) -> tuple[Filling, Message]:
         return _shown(here.wrote(field, answer).stay(HEADER))
     if question := here.question:
         return _answered(here, question, text)
-    if here.spot == REVIEW and plain(text) == plain(say(here.lang, "review.submit")):
+    if here.spot == REVIEW and plain(text) == label(say(here.lang, "review.submit")):
         return _shown(here.review())  # it is not on offer: the first page says what is missing
     found = re.fullmatch(r"(?:cau|question|so|no)?\s*([0-9]{1,3})", plain(text))
     if found and here.spot == REVIEW:
@@ -152,7 +152,7 @@ def _jumped(here: Filling, number: int) -> tuple[Filling, Message]:
 def _answered(here: Filling, question: Question, text: str) -> tuple[Filling, Message]:
     words = plain(text) if len(text) < _MOVE else ""
     for move, note in _NO_ANSWERS.items():
-        if words == plain(say(here.lang, move)):
+        if words == label(say(here.lang, move)):
             return _shown(here, say(here.lang, note), brief=True)
     if question.kind == "text":
         return _piece(here, question, text)

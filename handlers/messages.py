@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from handlers.words import fold
@@ -83,6 +84,12 @@ def plain(text: str) -> str:
     return fold(_MARKS.sub(" ", text))
 
 
+@lru_cache(maxsize=1024)
+def label(text: str) -> str:
+    """`plain` of one of our own labels. (People's words are kept in no cache.)"""
+    return plain(text)
+
+
 def heard(offered: Message, event: Event) -> Event:
     """What the person meant: words that equal a number, a label or a move of what is *offered* become that tap.
 
@@ -99,7 +106,7 @@ def heard(offered: Message, event: Event) -> Event:
             return Tapped(offered.choices[place].value)
     buttons: tuple[Choice | Move, ...] = (*offered.choices, *offered.moves)
     for button in buttons:
-        if words == plain(button.label):
+        if words == label(button.label):
             return Tapped(button.value)
     return event
 

@@ -150,6 +150,28 @@ class Submission:
     snapshot: Mapping[str, str]  # the answers, by question id
 
 
+_THEIRS = m.Submission.assessment_id == sa.bindparam("assessment")
+_TIMES = sa.select(sa.func.count()).where(_THEIRS)
+_SUBMIT = sa.insert(m.Submission)
+_SUBMITTED = (
+    sa.update(m.Assessment).where(m.Assessment.id == sa.bindparam("assessment")).values(submitted_at=sa.bindparam("at"))
+)
+_LAST = (
+    sa.select(
+        m.Submission.number,
+        m.Submission.at,
+        m.Submission.late,
+        m.Submission.receipt,
+        m.Submission.level,
+        m.Submission.score,
+        m.Submission.snapshot,
+    )
+    .where(_THEIRS)
+    .order_by(m.Submission.number.desc())
+    .limit(1)
+)
+
+
 def submit(
     db: Db,
     assessment_id: int,
@@ -162,10 +184,10 @@ def submit(
     now: datetime,
 ) -> None:
     """Keep a submission for good. ``save`` has said before that the assessment is submitted."""
-    number = 1 + db.execute(sa.select(sa.func.count()).where(m.Submission.assessment_id == assessment_id)).scalar_one()
+    number = 1 + db.execute(_TIMES, {"assessment": assessment_id}).scalar_one()
     body = json.dumps(dict(snapshot), ensure_ascii=False)
     db.execute(
-        sa.insert(m.Submission),
+        _SUBMIT,
         {
             "assessment_id": assessment_id,
             "number": number,
@@ -177,25 +199,12 @@ def submit(
             "score": score,
         },
     )
-    db.execute(sa.update(m.Assessment).where(m.Assessment.id == assessment_id).values(submitted_at=now))
+    db.execute(_SUBMITTED, {"assessment": assessment_id, "at": now})
 
 
 def last_submission(db: Db, assessment_id: int) -> Submission | None:
     """What was submitted last; None where nothing was yet. The caller has seen to it that the asker may read it."""
-    row = db.execute(
-        sa.select(
-            m.Submission.number,
-            m.Submission.at,
-            m.Submission.late,
-            m.Submission.receipt,
-            m.Submission.level,
-            m.Submission.score,
-            m.Submission.snapshot,
-        )
-        .where(m.Submission.assessment_id == assessment_id)
-        .order_by(m.Submission.number.desc())
-        .limit(1)
-    ).first()
+    row = db.execute(_LAST, {"assessment": assessment_id}).first()
     if row is None:
         return None
     body = opened(db, row.snapshot, f"submission/{assessment_id}/{row.number}")

@@ -193,17 +193,20 @@ def set_facts(db: Db, outgoing_id: int, facts: dict[str, int]) -> None:
     db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == outgoing_id).values(facts=facts))
 
 
+_WITHDRAW = (
+    sa.update(m.Outgoing)
+    .where(
+        m.Outgoing.assessment_id == sa.bindparam("assessment"),
+        m.Outgoing.kind == m.REMINDER,
+        m.Outgoing.state == m.QUEUED,
+    )
+    .values(state=m.WITHDRAWN, why=sa.bindparam("because"))
+)
+
+
 def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
     """Take back every reminder of an assessment that has not been claimed."""
-    db.execute(
-        sa.update(m.Outgoing)
-        .where(
-            m.Outgoing.assessment_id == assessment_id,
-            m.Outgoing.kind == m.REMINDER,
-            m.Outgoing.state == m.QUEUED,
-        )
-        .values(state=m.WITHDRAWN, why=why)
-    )
+    db.execute(_WITHDRAW, {"assessment": assessment_id, "because": why})
 
 
 def cut_off(db: Db, address_id: int, why: str) -> None:
