@@ -9,13 +9,14 @@ import typer
 
 from bot.command import Failed, database, moment, settings
 from bot.operator_commands import inbox, operator, outbox
-from bot.people_commands import invite, role, roster
+from bot.people_commands import invite, person, role, roster
 from bot.season_commands import cycle
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(roster, name="roster")
 app.add_typer(invite, name="invite")
 app.add_typer(role, name="role")
+app.add_typer(person, name="person")
 app.add_typer(cycle, name="cycle")
 app.add_typer(operator)
 app.add_typer(outbox, name="outbox")

@@ -12,6 +12,7 @@ from bot.command import Failed, database, settings
 roster = typer.Typer(no_args_is_help=True, help="The list of members.")
 invite = typer.Typer(help="Invitations to join.")
 role = typer.Typer(no_args_is_help=True, help="Roles beside those of the roster.")
+person = typer.Typer(no_args_is_help=True, help="The rights of one person.")
 
 
 @roster.command("import")
@@ -121,3 +122,15 @@ def role_revoke(
 
     with database() as opened, opened.transaction() as db:
         typer.echo(revoked(db, code, name, unit, datetime.now(UTC), settings().lang))
+
+
+@person.command("export")
+def person_export(
+    code: Annotated[str, typer.Argument(help="A member code.")],
+    out: Annotated[Path, typer.Option(help="A JSON file, for you alone.")],
+) -> None:
+    """Everything that is stored about a person, drafts and earlier answers too: for the person. It is recorded."""
+    from bot.person_file import export
+
+    with database() as opened:
+        typer.echo(export(opened, code, out, datetime.now(UTC), settings().lang))

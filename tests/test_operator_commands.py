@@ -1,6 +1,7 @@
 """The operator's commands as they are typed: what is printed where, and the exit code; never a traceback."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from bot.cli import main
 from handlers.messages import Message, dumps
-from storage import addresses, incoming, notes, outbox
+from storage import addresses, assessments, incoming, notes, outbox
 from storage import models as m
 from storage.database import Database
 from storage.schema import migrate
@@ -181,4 +182,40 @@ def test_rekey_needs_a_data_key_and_may_be_repeated(monkeypatch: pytest.MonkeyPa
         "KIEMDIEM_DATA_KEY is not set: answers are not sealed in the database.",
         "Answers are sealed with a key that is not in KIEMDIEM_DATA_KEY. "
         "Add the old key behind the new one, with a comma between.",
+    ]
+
+
+def test_a_persons_own_data_is_theirs_whole_and_nobody_elses(installation: Path, tmp_path: Path, capsys: Said) -> None:
+    database = Database(f"sqlite:///{installation}")
+    with database.transaction() as db:
+        for number, words in ((1, "bản nháp của An"), (2, "bản nháp của Bình")):
+            draft = assessments.by_id(db, number)
+            assert draft is not None
+            assessments.save(
+                db, draft, writes=[("a1", words, True)], place="a2", state=m.IN_PROGRESS, remind_at=None, now=NOW,
+                address_id=number,
+            )  # fmt: skip
+        assessments.submit(
+            db, 1, snapshot={"a1": "đã nộp"}, receipt="7K2P", late=False, level=None, score=None, now=NOW
+        )
+    database.close()
+    out = tmp_path / "data.json"
+    assert [run("person", "export", "km-1", "--out", out), run("person", "export", "KM-9", "--out", out)] == [0, 1]
+    data = json.loads(out.read_text("utf-8"))
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert {name: len(rows) for name, rows in data.items()} == {
+        "person": 1,
+        "roles": 0,
+        "addresses": 1,
+        "invitations": 0,
+        "consents": 0,
+        "reviews": 1,
+        "answers": 1,
+        "submissions": 1,
+        "audit": 1,
+    }
+    assert (data["person"][0]["name"], data["answers"][0]["answer"]) == ("Nguyễn Văn An", "bản nháp của An")
+    assert (data["submissions"][0]["answers"], data["audit"][0]["action"]) == ({"a1": "đã nộp"}, "person.exported")
+    assert capsys.readouterr().out.splitlines() == [
+        f"Wrote everything stored about KM-1 to {out}. Hand it to that person alone, then delete it."
     ]
