@@ -205,6 +205,8 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
         outgoing = _opened(db, row)
         if outgoing.expires_at is not None and outgoing.expires_at < now:
             _close(db, outgoing, m.EXPIRED)
+        elif lost_sight(db, outgoing):
+            _close(db, outgoing, m.WITHDRAWN)
         elif outgoing.body is not None:
             if _claim(db, outgoing, run):
                 return outgoing
@@ -213,6 +215,15 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
         elif _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}")):
             return outgoing.with_body(body)
     return None
+
+
+def lost_sight(db: Db, outgoing: Outgoing) -> bool:
+    """Whether the reader of a digest has no function in its unit any more: the names in it are not theirs to read,
+    even where it was worded already and only could not be sent."""
+    if outgoing.kind != m.DIGEST or outgoing.unit_id is None:
+        return False
+    held = sa.exists().where(m.Role.person_id == outgoing.person_id, m.Role.unit_id == outgoing.unit_id)
+    return not db.execute(sa.select(held)).scalar_one()
 
 
 def _opened(db: Db, row: Any) -> Outgoing:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from storage import addresses
 from storage import models as m
 from storage.addresses import Address
-from storage.claims import CannotWord, Word
+from storage.claims import CannotWord, Word, lost_sight
 from storage.database import Db
 from storage.outbox import COLUMNS, Outgoing, read
 from storage.sealing import seal
@@ -71,6 +71,9 @@ def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Wo
     this = sa.update(m.Outgoing).where(m.Outgoing.id == outgoing.id, m.Outgoing.state == m.QUEUED)
     if outgoing.expires_at is not None and outgoing.expires_at < now:
         db.execute(this.values(state=m.EXPIRED))
+        return False
+    if lost_sight(db, outgoing):
+        db.execute(this.values(state=m.WITHDRAWN))
         return False
     if outgoing.body is None:
         try:

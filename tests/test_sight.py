@@ -1,10 +1,12 @@
 """Who sees whom changes at once: a member moves, a secretary is replaced, a page is open meanwhile."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import httpx2
 import pytest
 
+from bot.channels import TryLater
 from bot.channels.web import application
 from bot.channels.web.talk import checksum
 from handlers.texts import say
@@ -62,6 +64,19 @@ async def test_the_new_secretary_sees_what_the_old_one_no_longer_does(season: Se
     refused = await answer(Member(season, BINH, BINH), f"cell.show={season.units[A1]}")
     assert season.named_in(refused) == {BINH}
     assert (await seen(season, AN))[0] >= {BINH, AN}
+
+
+async def test_a_digest_that_could_not_be_sent_is_not_sent_to_who_is_secretary_no_more(season: Season) -> None:
+    season.channel.fails[BINH].append(TryLater(timedelta(minutes=5), sent=False))
+    before = len(season.channel.inbox[BINH])
+    await season.moves_to(date(2026, 11, 26), "17:00")
+    with season.database.transaction() as db:
+        binh = people.by_code(db, BINH)
+        assert binh is not None
+        roles.revoke(db, binh.id, "secretary", season.units[A1])
+    await season.moves_to(date(2026, 11, 26), "17:30")
+    assert season.named_in(season.channel.inbox[BINH][before:]) == set()
+    assert season.named_in(season.channel.inbox["KM-0046"]) > {BINH, "KM-0046"}  # the deputy's went out
 
 
 async def test_a_role_that_is_taken_away_is_gone_at_the_next_request_of_an_open_page(season: Season) -> None:
