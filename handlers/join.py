@@ -9,7 +9,7 @@ from handlers import consent, menu
 from handlers.messages import Message, Move, Said, Tapped, dumps, heard
 from handlers.texts import say
 from handlers.turn import Turn
-from handlers.words import a_date
+from handlers.words import a_date, an_id
 from storage import addresses, attempts, audit, invitations, outbox, people, units
 from storage.addresses import Address
 from storage.models import NOTICE
@@ -138,7 +138,8 @@ def not_me(turn: Turn, of: str) -> Message:
     """
     if turn.person is None:
         return show(turn)
-    strange = addresses.by_id(turn.db, int(of)) if of.isascii() and of.isdigit() and len(of) < 10 else None
+    number = an_id(of)
+    strange = None if number is None else addresses.by_id(turn.db, number)
     go_on = (Move("menu.open", say(turn.lang, "join.menu")),)
     if strange is None or strange.person_id != turn.person.id or not _came_later(turn, strange):
         return Message(say(turn.lang, "join.not_linked"), moves=go_on)

@@ -37,7 +37,7 @@ TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the f
         "{assessment}.confirm",
         "{assessment}.submit=1",
     ],
-    "mine": ["mine.open", "mine.read=1", "mine.word", "mine.reopen", "mine.withdraw", "mine.discard=1"],
+    "mine": ["mine.open", "mine.read=1", "mine.word", "mine.reopen", "mine.keep", "mine.withdraw", "mine.discard=1"],
     "cell": ["cell.open", "cell.show={unit}", "cell.nudge={unit}", "cell.nudge_yes={unit}"],
     "committee": ["committee.open", "committee.show={unit}", "committee.show={unit}/1", "committee.unit={unit}"],
 }
