@@ -6,7 +6,7 @@ from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move, Tapped, heard
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import addresses, assessments, consents, enrolments
+from storage import addresses, assessments, consents, enrolments, outbox
 from storage.models import EXEMPT
 
 PLACE = "consent"
@@ -74,6 +74,7 @@ def declined(turn: Turn, cycle: Cycle) -> Message:
     draft = assessments.of(turn.db, turn.person.id, cycle.id)
     if draft is not None and draft.owes:
         assessments.erase(turn.db, draft.id)
+        outbox.empty(turn.db, turn.person.id)
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
     again = Move("consent.show", say(turn.lang, "consent.reconsider"))
     go_on = Move("menu.open", say(turn.lang, "join.menu"))

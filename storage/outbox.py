@@ -218,6 +218,13 @@ def cut_off(db: Db, address_id: int, why: str) -> None:
     db.execute(sa.update(m.Outgoing).where(at, m.Outgoing.body.is_not(None)).values(body=None))
 
 
+def empty(db: Db, person_id: int) -> None:
+    """Empty the words of all that was said to a person: a draft that is erased was read back in them."""
+    theirs = sa.select(m.Address.id).where(m.Address.person_id == person_id)
+    said = sa.update(m.Outgoing).where(m.Outgoing.address_id.in_(theirs), m.Outgoing.state == m.SENT)
+    db.execute(said.values(body=None))
+
+
 def expire_due(db: Db, now: datetime) -> int:
     """Drop the reminders and digests that are due by now and wait; how many."""
     done = db.execute(

@@ -5,14 +5,16 @@ from datetime import date, timedelta
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from bot.channels import TryLater
 from bot.channels.web import application
 from bot.channels.web.talk import checksum
 from handlers.texts import say
+from storage import models as m
 from storage import people, roles
 from storage.database import Database
-from tests.attack import A1, A2, SUBMITTED, Season, answer
+from tests.attack import A1, A2, SUBMITTED, Season, answer, secret
 from tests.echo import Echo, web
 from tests.surfing import HERE
 from tests.world import AN, BINH, CHI, Member
@@ -53,6 +55,16 @@ async def test_who_moves_keeps_the_one_review_with_its_answers(season: Season) -
         season.moves(db, AN, "Chi bộ 2")
     told = await answer(Member(season, AN, AN), f"{season.assessments[AN]}.review")
     assert season.read_in(told) == {AN}
+
+
+async def test_of_a_draft_that_is_erased_no_word_is_left(season: Season) -> None:
+    an = Member(season, AN, AN)
+    assert season.read_in(await answer(an, f"{season.assessments[AN]}.review")) == {AN}
+    await answer(an, "consent.show")
+    await answer(an, "consent.decline")
+    with season.database.transaction(read_only=True) as db:
+        kept = [*db.scalars(sa.select(m.Answer.words)), *db.scalars(sa.select(m.Outgoing.body))]
+    assert [words for words in kept if words and secret(AN).encode() in words] == []
 
 
 async def test_the_new_secretary_sees_what_the_old_one_no_longer_does(season: Season) -> None:
