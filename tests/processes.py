@@ -44,11 +44,11 @@ class Program:
             "PYTHONUNBUFFERED": "1",
         }
         self.environment |= {name: str(value) for name, value in settings.items()}
-        self.log = b""
+        self.log, self.started = b"", False
 
     async def start(self) -> Self:
         """Start it, perhaps again, without waiting until it is ready."""
-        self.log = b""
+        self.log, self.started = b"", True
         self.process = await asyncio.create_subprocess_exec(
             *self.arguments,
             cwd=ROOT,
@@ -80,6 +80,7 @@ class Program:
         async with asyncio.timeout(within):
             code = await self.process.wait()
             await self.reading
+        self.started = False
         return code
 
     async def stop(self, number: int = signal.SIGTERM) -> int:

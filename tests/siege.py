@@ -94,24 +94,30 @@ class Siege:
             return list(db.scalars(sa.select(m.Outgoing.key).where(open_)))
 
     async def survives(self, program: Program, within: float = 90) -> None:
-        """Start it anew whenever it dies, until all is done; then it ends well."""
-        await program.start()
-        finishing = asyncio.create_task(self.done(within))
-        while not finishing.done():
-            ending = asyncio.create_task(program.process.wait())
-            await asyncio.wait({finishing, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                ending.cancel()
-                continue
-            code = await program.ended()
+        """Start it, anew whenever it dies, until all is done and it ended well."""
+        if not program.started:
+            await program.start()
+        while (code := await self._ends(program, within)) != 0:
             if code != -signal.SIGKILL:
                 raise AssertionError(f"exit code {code}: {program.log.decode()}")
             self.crashes += 1
             program.environment.pop("CRASH_AT", None)
             program.environment.pop("CRASH_AT_N", None)
             await program.start()
+
+    async def _ends(self, program: Program, within: float) -> int:
+        """The exit code, of its own or once all is done."""
+        finishing, ending = asyncio.create_task(self.done(within)), asyncio.create_task(program.process.wait())
+        await asyncio.wait({finishing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not finishing.done():
+            finishing.cancel()
+            await asyncio.gather(finishing, return_exceptions=True)
+            return await program.ended()
         await finishing
-        assert await program.stop() == 0, program.log.decode()
+        await until(lambda: b"web.listens" in program.log or ending.done(), 60)  # from then on it heeds signals
+        code = await program.stop()
+        await ending
+        return code
 
     # ------------------------------------------------------------------ what must hold (FAULTS: C1 to C7)
 
