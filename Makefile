@@ -1,4 +1,4 @@
-# make demo: play it in the browser.  make test: all tests.  make browser: those in Chromium.  make check: what CI runs.  make bench: how fast it is.
+# make demo: play it in the browser.  make test: all tests.  make faults: the long fault tests.  make browser: those in Chromium.  make check: what CI runs.  make bench: how fast it is.
 PY ?= python3
 PORT ?= 8000
 BIN := .venv/bin
@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCKED := --require-hashes --only-binary=:all:
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
-.PHONY: install demo chat test browser pictures bench check lock
+.PHONY: install demo chat test faults browser pictures bench check lock
 install: $(call stamp,run)
 demo: $(call stamp,run)
 	$(BIN)/kiemdiem demo --port $(PORT)
@@ -14,6 +14,9 @@ chat: $(call stamp,run)
 	$(BIN)/kiemdiem chat
 test: $(call stamp,test)
 	$(BIN)/python -m pytest -q
+faults: $(call stamp,test)  # the long ones: at most ten minutes
+	$(BIN)/python -m pytest -q -m slow --ignore=tests/test_broadcast.py
+	$(BIN)/python -m pytest -q -m slow -n 0 -s tests/test_broadcast.py
 browser: $(call stamp,browser)
 	$(BIN)/python -m pytest -q -n 0 -m browser tests/browser
 pictures: $(call stamp,browser)  # of the README, from the demo as it runs
