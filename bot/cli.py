@@ -1,6 +1,7 @@
 """The commands, nothing else: each loads what it needs when it runs."""
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +99,8 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
             await asyncio.to_thread(migrate, opened)
         await App(chosen, opened, channels=channels).run(parts)
 
+    gc.collect()
+    gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
     with quick_loop() as runner:
         try:
             runner.run(together())
