@@ -22,10 +22,12 @@ class Window:
 
     def takes(self, now: float) -> bool:
         """Whether one more message passes now."""
+        if now < self.barred:
+            return False
         while self.times and self.times[0] <= now - 1:
             self.times.popleft()
-        if now < self.barred or len(self.times) >= self.many:
-            self.barred = max(self.barred, now + 1)
+        if len(self.times) >= self.many:
+            self.barred = now + 1
             return False
         self.times.append(now)
         return True
