@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot import delivery
 from bot.channels import Refused, Stopped, TryLater, Unreachable
 from bot.delivery import Delivery
 from handlers.messages import Message, dumps, loads
@@ -202,6 +203,32 @@ async def test_failing_again_and_again_waits_1_2_4_and_at_most_60_seconds(post: 
         post.clock.at += wait
     for wait, longest in zip(waits, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=True):
         assert longest / 2 <= wait <= longest
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(Refused("no"), m.REFUSED), (Unreachable("blocked"), m.WITHDRAWN), (TryLater(sent=None), m.UNSURE)],
+)
+async def test_what_became_of_a_row_is_stored_however_often_that_fails(
+    post: Post, monkeypatch: pytest.MonkeyPatch, error: Exception, state: str
+) -> None:
+    monkeypatch.setattr(delivery, "LOOK", 0.01)
+    post.put(m.REMINDER, "k")
+    post.channel.fails["an"].append(error)
+    post.channel.holds["an"] = asyncio.Event()
+    assert await post.delivery.deliver_notice()
+    await post.channel.is_called("an")
+    fails = iter([True, True, True])
+
+    def gone(connection: sa.Connection) -> None:
+        if next(fails, False):
+            raise sa.exc.OperationalError("BEGIN", {}, Exception("disk I/O error"))
+
+    sa.event.listen(post.database.engine, "begin", gone)
+    post.channel.holds.pop("an").set()
+    await post.delivery.drain()
+    sa.event.remove(post.database.engine, "begin", gone)
+    assert (post.row("k").state, post.delivery.in_hand, next(fails, None)) == (state, set(), None)
 
 
 # ------------------------------------------------------------------ order
