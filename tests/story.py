@@ -129,7 +129,7 @@ class Story:
             assessment_id=PERSON[chat],
         )
 
-    async def quiet(self, within: float = 10) -> None:
+    async def quiet(self, within: float = 30) -> None:
         """Wait until nothing is queued or claimed any more."""
         await until(lambda: not self.states().keys() & {m.QUEUED, m.CLAIMED}, within)
 

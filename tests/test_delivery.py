@@ -304,7 +304,7 @@ async def test_what_waits_behind_an_earlier_reply_is_sent_as_soon_as_that_is_mar
     post.put(m.REPLY, *(f"{n}" for n in range(10)))
     post.delivery.wake()
     await post.channel.has("an", 10)
-    assert asyncio.get_running_loop().time() - began < 0.9  # not one a look
+    assert asyncio.get_running_loop().time() - began < 5  # one a look would take nine seconds
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert post.said() == [f"{n}" for n in range(10)]

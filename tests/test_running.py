@@ -25,7 +25,7 @@ async def test_sigterm_ends_what_is_in_hand_and_exits_0(sqlite: Database) -> Non
         await program.start()
         for number in range(100):
             siege.says(number % 20 + 1, f"mẩu {number}")
-        await siege.api.until(lambda: len(siege.api.confirmed) > 10, 20)
+        await siege.api.until(lambda: len(siege.api.confirmed) > 10, 60)
         assert await program.stop() == 0, program.log.decode()
         with sqlite.transaction(read_only=True) as db:
             stored = {text for member in range(1, 21) for text in town.written(db, member)}
@@ -66,7 +66,7 @@ async def test_each_failure_of_the_platform_stops_only_what_it_must(sqlite: Data
         assert {member: heard[member] for member in expected} == expected
         assert heard[refused] == 1  # one call for what is refused, and it stops nothing
         siege.api.user(siege.chat(blocked)).sends(text="/start")  # writing again opens the address
-        await siege.api.until(lambda: len(siege.api.user(siege.chat(blocked)).received) > heard[blocked], 10)
+        await siege.api.until(lambda: len(siege.api.user(siege.chat(blocked)).received) > heard[blocked], 60)
         with sqlite.transaction(read_only=True) as db:
             address = addresses.at(db, *town.BOT, str(siege.chat(blocked)))
             assert address is not None and address.closed is None
@@ -143,7 +143,7 @@ async def test_a_process_that_stood_still_goes_on_without_doubling_anything(sqli
         siege.notify(m.REMINDER, range(1, 101))
         program = siege.program(KIEMDIEM_PACE=28.8)
         await program.start()
-        await siege.api.until(lambda: sum(len(user.received) for user in siege.api.users.values()) > 20, 20)
+        await siege.api.until(lambda: sum(len(user.received) for user in siege.api.users.values()) > 20, 60)
         program.process.send_signal(signal.SIGSTOP)
         siege.says(1, "trong lúc đó")
         await asyncio.sleep(5)
