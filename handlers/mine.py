@@ -31,7 +31,7 @@ def handle(turn: Turn) -> list[Message]:
             return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
             return [reopened(turn, assessment)]
-        case Tapped("mine.keep") if assessment.state == m.IN_PROGRESS and (
+        case Tapped("mine.keep") if _may_keep(turn, assessment) and (
             submitted := assessments.last_submission(turn.db, assessment.id)
         ):
             return [kept(turn, assessment, submitted)]
@@ -153,7 +153,7 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
         if assessment.state == m.IN_PROGRESS:
-            if submitted:
+            if submitted and _may_keep(turn, assessment):
                 moves.append(Move("mine.keep", say(lang, "mine.keep")))
             moves.append(Move("mine.withdraw", say(lang, "mine.withdraw")))
         moves.append(Move("consent.show", say(lang, "mine.data")))
@@ -194,6 +194,11 @@ def _may_reopen(turn: Turn, assessment: Assessment) -> bool:
 
 def _may_discard(turn: Turn, assessment: Assessment) -> bool:
     return assessment.state == m.IN_PROGRESS and _accepts(turn)
+
+
+def _may_keep(turn: Turn, assessment: Assessment) -> bool:
+    """Until the cycle is closed: after that nothing of it changes."""
+    return assessment.state == m.IN_PROGRESS and turn.cycle is not None and not turn.cycle.closed
 
 
 def _accepts(turn: Turn) -> bool:
