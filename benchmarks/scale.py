@@ -92,9 +92,17 @@ def measured(database: Database, members: int, runs: int) -> dict[str, float]:
         mine = assessments.of(db, person.id, cycle.id)
         assert mine is not None
         assessments.save(
-            db, mine, writes=[(f"q{number}", "Được giao 40 việc, xong 44.", True)], place="a1_2",
-            state=m.IN_PROGRESS, remind_at=mine.remind_at, now=NOW, address_id=person.id,
-        )  # fmt: skip
+            db,
+            assessments.Step(
+                mine,
+                writes=[(f"q{number}", "Được giao 40 việc, xong 44.", True)],
+                place="a1_2",
+                state=m.IN_PROGRESS,
+                remind_at=mine.remind_at,
+                now=NOW,
+                address_id=person.id,
+            ),
+        )
 
     return {
         f"the next {BATCH} who are due": timed(database, due, runs),

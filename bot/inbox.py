@@ -16,7 +16,7 @@ from bot.checkpoints import checkpoint
 from bot.delivery import Delivery
 from handlers.messages import Message, Said, Sent, Tapped, dumps
 from handlers.texts import say
-from handlers.turn import Turn, current_cycle
+from handlers.turn import Turn, current_cycle, group_of
 from storage import addresses, claims, incoming, outbox, people
 from storage import models as m
 from storage.addresses import Address
@@ -237,6 +237,7 @@ class Inbox:
         who = people.by_ids(db, {a.person_id for a in at.values() if a.person_id})
         unanswered = claims.with_open_replies(db, [a.id for a in at.values()])
         cycle = current_cycle(db)
+        theirs = group_of(db, who, cycle)
         rows: list[dict[str, object]] = []
         done: list[str] = []
         seen: set[int] = set()
@@ -249,7 +250,7 @@ class Inbox:
                 seen.add(address.person_id)
             person = who.get(address.person_id) if address.person_id is not None else None
             lang = person.lang if person and person.lang else self.lang
-            turn = Turn(db, now, each.incoming.key, each.incoming.event, address, person, cycle, lang)
+            turn = Turn(db, now, each.incoming.key, each.incoming.event, address, person, cycle, lang, theirs)
             sender = delivering.get((address.channel, address.bot)) if address.id not in unanswered else None
             replies = self._put(db, each.incoming, address, self.answer(turn), sender, rows, now)
             if replies:
@@ -257,6 +258,7 @@ class Inbox:
             elif rows and rows[-1]["state"] == m.QUEUED:
                 ran.queued.add((address.channel, address.bot))
             done.append(each.incoming.key)
+        theirs.write()
         outbox.put_all(db, rows, now)
         incoming.add(db, done, now)
         if ran.queued - delivering.keys():

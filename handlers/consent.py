@@ -31,14 +31,14 @@ def said(turn: Turn) -> bool | None:
     """What the person said to the present version of the text; None where it was not asked yet."""
     if turn.person is None or turn.cycle is None:
         return None
-    return consents.newest(turn.db, turn.person.id, turn.cycle.id, turn.cycle.consent.version)
+    return turn.group.consent(turn.person.id)
 
 
 def needed(turn: Turn) -> bool:
     """Whether the text comes before anything else: in an open cycle, of those who are reviewed and said no yes yet."""
     if turn.person is None or turn.cycle is None or turn.cycle.closed or said(turn):
         return False
-    assessment = assessments.of(turn.db, turn.person.id, turn.cycle.id)
+    assessment = turn.group.assessment(turn.person.id)
     return assessment is not None and assessment.state != EXEMPT
 
 
@@ -83,6 +83,7 @@ def declined(turn: Turn, cycle: Cycle) -> Message:
 
 def _record(turn: Turn, cycle: Cycle, *, given: bool) -> None:
     assert turn.person is not None
+    turn.group.forget(turn.person.id)
     consents.record(
         turn.db,
         turn.person.id,

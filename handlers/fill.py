@@ -13,7 +13,7 @@ from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses, assessments, outbox
 from storage import models as m
-from storage.assessments import Assessment
+from storage.assessments import Assessment, Step
 
 PLACE = "fill"
 _CODE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is taken for something else when read aloud
@@ -41,7 +41,7 @@ def handle(turn: Turn) -> list[Message]:
     if turn.address.place != PLACE:
         addresses.go(turn.db, turn.address.id, PLACE)
     started = m.IN_PROGRESS if assessment.state == m.NOT_STARTED and after.writes else assessment.state
-    _save(turn, assessment, after, state=started, remind_at=assessment.remind_at)
+    turn.group.save(_step(turn, assessment, after, state=started, remind_at=assessment.remind_at))
     if after.place == CONFIRM and taken == "late":
         due, closes = (_moment(turn, at) for at in (turn.cycle.due, turn.cycle.closes))
         return [message.after(say(turn.lang, "fill.late", due=due, closes=closes))]
@@ -58,7 +58,7 @@ def _meant(turn: Turn, cycle: Cycle, assessment: Assessment) -> Event:
 def submit(turn: Turn, assessment: Assessment, after: Filling, *, late: bool) -> Message:
     """Keep what was submitted as it is now, take back every reminder, and give the receipt: one transaction."""
     assert turn.cycle is not None
-    _save(turn, assessment, after, state=m.SUBMITTED, remind_at=None)
+    assessments.save(turn.db, _step(turn, assessment, after, state=m.SUBMITTED, remind_at=None))
     code = receipt_code(turn.key, assessment.id)
     score = after.form.score(after.answers)
     asked = {question.id for question in after.form.applying(after.answers)}
@@ -93,17 +93,8 @@ def receipt_code(key: str, assessment_id: int) -> str:
     return code
 
 
-def _save(turn: Turn, assessment: Assessment, after: Filling, *, state: str, remind_at: datetime | None) -> None:
-    assessments.save(
-        turn.db,
-        assessment,
-        writes=after.writes,
-        place=after.place,
-        state=state,
-        remind_at=remind_at,
-        now=turn.now,
-        address_id=turn.address.id,
-    )
+def _step(turn: Turn, assessment: Assessment, after: Filling, *, state: str, remind_at: datetime | None) -> Step:
+    return Step(assessment, after.writes, after.place, state, remind_at, turn.now, turn.address.id)
 
 
 def _moment(turn: Turn, at: datetime) -> str:

@@ -5,7 +5,7 @@ from handlers.messages import Choice, Message, Tapped
 from handlers.notices import deadline, when
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import addresses, consents
+from storage import addresses
 from storage import models as m
 
 WANTED = {  # what somebody may want to do with a review in that state
@@ -58,7 +58,7 @@ def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
         return say(lang, "menu.nothing_open"), []
     found = own.assessment(turn)
     if isinstance(found, Message):
-        declined = consents.newest(turn.db, turn.person.id, cycle.id, cycle.consent.version) is False
+        declined = turn.group.consent(turn.person.id) is False
         text, wanted = f"{cycle.name}\n{found.text}", ["consent.reconsider"] if declined else []
     else:
         until, closes = deadline(lang, cycle, turn.now), when(lang, cycle, cycle.closes)

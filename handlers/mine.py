@@ -1,6 +1,7 @@
 """What one submitted: read it, change and submit it again, or discard a draft. Nothing is ever deleted."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from handlers import own
 from handlers.calendar import next_reminder
@@ -14,7 +15,7 @@ from handlers.turn import Turn
 from handlers.words import an_id
 from storage import addresses, assessments, outbox
 from storage import models as m
-from storage.assessments import Assessment, Submission
+from storage.assessments import Assessment, Step, Submission
 
 PLACE, READ, WITHDRAW = "mine", "mine/read", "mine/withdraw"
 
@@ -64,16 +65,8 @@ def kept(turn: Turn, assessment: Assessment, submitted: Submission) -> Message:
     """They only looked: what was submitted last stands again as it was, and nobody is reminded."""
     now, then = assessments.answers(turn.db, assessment.id), submitted.snapshot
     changed = [question for question in now.keys() | then.keys() if now.get(question, "") != then.get(question, "")]
-    assessments.save(
-        turn.db,
-        assessment,
-        writes=[Write(question, then.get(question, ""), True) for question in sorted(changed)],
-        place=SUBMITTED,
-        state=m.SUBMITTED,
-        remind_at=None,
-        now=turn.now,
-        address_id=turn.address.id,
-    )
+    writes = [Write(question, then.get(question, ""), True) for question in sorted(changed)]
+    _save(turn, assessment, writes=writes, place=SUBMITTED, state=m.SUBMITTED, remind_at=None)
     outbox.withdraw_reminders(turn.db, assessment.id, "submitted")
     return show(turn)
 
@@ -94,22 +87,21 @@ def withdrawn(turn: Turn, assessment: Assessment) -> Message:
 def _restart(turn: Turn, assessment: Assessment, *, state: str, place: str, writes: list[Write]) -> None:
     """It is owed again from now on, so its next reminder is set in the same transaction."""
     assert turn.cycle is not None
-    assessments.save(
-        turn.db,
-        assessment,
-        writes=writes,
-        place=place,
-        state=state,
-        remind_at=next_reminder(
-            turn.cycle,
-            reminded=assessment.reminded,
-            reminded_at=assessment.reminded_at,
-            snoozed_until=assessment.snoozed_until,
-            after=turn.now,
-        ),
-        now=turn.now,
-        address_id=turn.address.id,
+    at = next_reminder(
+        turn.cycle,
+        reminded=assessment.reminded,
+        reminded_at=assessment.reminded_at,
+        snoozed_until=assessment.snoozed_until,
+        after=turn.now,
     )
+    _save(turn, assessment, writes=writes, place=place, state=state, remind_at=at)
+
+
+def _save(
+    turn: Turn, assessment: Assessment, *, writes: list[Write], place: str, state: str, remind_at: datetime | None
+) -> None:
+    turn.group.forget(assessment.person_id)
+    assessments.save(turn.db, Step(assessment, writes, place, state, remind_at, turn.now, turn.address.id))
 
 
 def _filled(turn: Turn, filling: Filling) -> Message:

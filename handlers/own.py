@@ -11,8 +11,8 @@ from handlers.messages import Message
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import fold
-from storage import assessments, units
 from storage import models as m
+from storage import units
 from storage.assessments import Assessment
 from storage.database import Db
 from storage.people import Person
@@ -24,7 +24,7 @@ def assessment(turn: Turn) -> Assessment | Message:
     """The person's own assessment in the present cycle, or in kind words why there is none to fill in."""
     if turn.person is None or turn.cycle is None:
         return Message(say(turn.lang, "fill.no_cycle"))
-    found = assessments.of(turn.db, turn.person.id, turn.cycle.id)
+    found = turn.group.assessment(turn.person.id)
     if found is None:
         return Message(say(turn.lang, "fill.nobody"))
     if found.state == m.EXEMPT:
@@ -50,7 +50,7 @@ def filling(turn: Turn, assessment: Assessment) -> Filling:
     assert turn.person is not None
     assert turn.cycle is not None
     questions = form(turn.db, assessment)
-    known = {} if assessment.state == m.NOT_STARTED else assessments.answers(turn.db, assessment.id)
+    known = {} if assessment.state == m.NOT_STARTED else turn.group.answers(assessment)
     confirmed = all(known.get(f.id) or (f.id in known and not f.required) for f in questions.fields)
     return Filling(
         assessment=assessment.id,

@@ -1,5 +1,6 @@
 """One event of one person, with its transaction and its time: what every handler is given."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,12 +10,14 @@ from handlers.messages import Event
 from storage import cycles
 from storage.addresses import Address
 from storage.database import Db
+from storage.group import Group
 from storage.people import Person
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a handler works with. Handlers touch nothing but ``db``: a turn may be rolled back and run again."""
+    """What a handler works with. Handlers touch nothing but ``db``, some of it by ``group``: a turn may be rolled back
+    and run again."""
 
     db: Db
     now: datetime  # aware
@@ -24,6 +27,7 @@ class Turn:
     person: Person | None  # None until the address is bound
     cycle: Cycle | None  # the newest one, closed or not; None before the first
     lang: str
+    group: Group  # of the turns that share the transaction
 
     def with_event(self, event: Event) -> "Turn":
         """The same turn, with what its event was found to mean."""
@@ -43,3 +47,8 @@ def current_cycle(db: Db) -> Cycle | None:
         cycle = _read[row.digest] = rules.loads(cycles.rules(db, row.id))
     closed = row.closed_at is not None
     return cycle if (cycle.id, cycle.closed) == (row.id, closed) else replace(cycle, id=row.id, closed=closed)
+
+
+def group_of(db: Db, people: Collection[int], cycle: Cycle | None) -> Group:
+    """The group of these people's turns in the newest cycle."""
+    return Group(db, people, cycle.id if cycle else None, cycle.consent.version if cycle else "")

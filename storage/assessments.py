@@ -1,7 +1,7 @@
 """Assessments: one person's review in one cycle, its answers and its submissions."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,9 +59,12 @@ _COLUMNS = (
 )
 _SELECT = sa.select(*_COLUMNS).outerjoin(m.CycleForm, m.CycleForm.id == m.Assessment.form_id)
 _OF = _SELECT.where(m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.person_id == sa.bindparam("person"))
-_ANSWERS = (
-    sa.select(m.Answer.question, m.Answer.number, m.Answer.starts, m.Answer.words)
-    .where(m.Answer.assessment_id == sa.bindparam("assessment"))
+_OF_ALL = _SELECT.where(
+    m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.person_id.in_(sa.bindparam("people", expanding=True))
+)
+_PIECES = (
+    sa.select(m.Answer.assessment_id, m.Answer.question, m.Answer.number, m.Answer.starts, m.Answer.words)
+    .where(m.Answer.assessment_id.in_(sa.bindparam("assessments", expanding=True)))
     .order_by(m.Answer.id)
 )
 _INSERT = sa.insert(m.Answer)
@@ -80,6 +83,12 @@ def of(db: Db, person_id: int, cycle_id: int) -> Assessment | None:
     return Assessment(*tuple(row)) if row else None
 
 
+def of_all(db: Db, people: Collection[int], cycle_id: int) -> dict[int, Assessment]:
+    """The assessments of these people in a cycle, by person."""
+    rows = db.execute(_OF_ALL, {"cycle": cycle_id, "people": list(people)})
+    return {found.person_id: found for found in (Assessment(*tuple(row)) for row in rows)}
+
+
 def by_id(db: Db, assessment_id: int) -> Assessment | None:
     """An assessment by its id, which came from our own rows, never from outside."""
     row = db.execute(_SELECT.where(m.Assessment.id == assessment_id)).first()
@@ -88,53 +97,78 @@ def by_id(db: Db, assessment_id: int) -> Assessment | None:
 
 def answers(db: Db, assessment_id: int) -> dict[str, str]:
     """What is answered, by question id; pieces sent one after another joined by a blank line."""
+    return joined(db, assessment_id, pieces_of(db, [assessment_id]).get(assessment_id, []))
+
+
+Piece = tuple[str, int, bool, bytes]
+"""A row of an answer: question, number, whether it starts, its words as they are stored."""
+
+
+def pieces_of(db: Db, assessment_ids: Iterable[int]) -> dict[int, list[Piece]]:
+    """Every row of the answers of these assessments, in order, still sealed."""
+    found: dict[int, list[Piece]] = {}
+    for row in db.execute(_PIECES, {"assessments": list(assessment_ids)}):
+        found.setdefault(row[0], []).append((row[1], row[2], row[3], row[4]))
+    return found
+
+
+def joined(db: Db, assessment_id: int, pieces: Sequence[Piece]) -> dict[str, str]:
+    """The answers that these rows of one assessment make."""
     found: dict[str, str] = {}
-    for question, number, starts, words in db.execute(_ANSWERS, {"assessment": assessment_id}):
+    for question, number, starts, words in pieces:
         piece = opened(db, words, f"answer/{assessment_id}/{question}/{number}")
         found[question] = piece if starts or not found.get(question) else f"{found[question]}\n\n{piece}"
     return found
 
 
-def save(
-    db: Db,
-    assessment: Assessment,
-    *,
-    writes: Iterable[tuple[str, str, bool]],
-    place: str,
-    state: str,
-    remind_at: datetime | None,
-    now: datetime,
-    address_id: int | None,
-) -> None:
-    """Store what one step changed: *writes* are (question, words, starts), rows that are only ever added.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step changed in an assessment: *writes* are (question, words, starts), rows that are only ever added.
 
     A step writes a question at most once; its number is the revision it makes.
     """
+
+    assessment: Assessment
+    writes: Sequence[tuple[str, str, bool]]
+    place: str
+    state: str
+    remind_at: datetime | None
+    now: datetime
+    address_id: int | None
+
+
+def save(db: Db, *steps: Step) -> None:
+    """Store steps, each of another assessment."""
     rows = [
         {
-            "assessment_id": assessment.id,
+            "assessment_id": step.assessment.id,
             "question": question,
-            "number": assessment.revision + 1,
+            "number": step.assessment.revision + 1,
             "starts": starts,
-            "words": seal(db, words, f"answer/{assessment.id}/{question}/{assessment.revision + 1}"),
-            "at": now,
-            "address_id": address_id,
+            "words": seal(db, words, f"answer/{step.assessment.id}/{question}/{step.assessment.revision + 1}"),
+            "at": step.now,
+            "address_id": step.address_id,
         }
-        for question, words, starts in writes
+        for step in steps
+        for question, words, starts in step.writes
     ]
     if rows:
         db.execute(_INSERT, rows)
-    db.execute(
-        _SAVE,
-        {
-            "assessment": assessment.id,
-            "to_place": place,
-            "to_state": state,
-            "to_remind_at": remind_at,
-            "to_active_at": now,
-            "to_revision": assessment.revision + (1 if rows else 0),
-        },
-    )
+    if steps:
+        db.execute(
+            _SAVE,
+            [
+                {
+                    "assessment": step.assessment.id,
+                    "to_place": step.place,
+                    "to_state": step.state,
+                    "to_remind_at": step.remind_at,
+                    "to_active_at": step.now,
+                    "to_revision": step.assessment.revision + (1 if step.writes else 0),
+                }
+                for step in steps
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)

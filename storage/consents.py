@@ -1,5 +1,6 @@
 """What people said to a cycle's consent text, each time, with its version."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -7,21 +8,26 @@ import sqlalchemy as sa
 from storage import models as m
 from storage.database import Db
 
-_NEWEST = (
-    sa.select(m.Consent.given)
+_OF = (
+    sa.select(m.Consent.person_id, m.Consent.given)
     .where(
-        m.Consent.person_id == sa.bindparam("person"),
+        m.Consent.person_id.in_(sa.bindparam("people", expanding=True)),
         m.Consent.cycle_id == sa.bindparam("cycle"),
         m.Consent.version == sa.bindparam("version"),
     )
-    .order_by(m.Consent.id.desc())
-    .limit(1)
+    .order_by(m.Consent.id)
 )
 
 
 def newest(db: Db, person_id: int, cycle_id: int, version: str) -> bool | None:
     """The last word of a person on this version of the text: yes, no, or None where it was never asked."""
-    return db.execute(_NEWEST, {"person": person_id, "cycle": cycle_id, "version": version}).scalar()
+    return newest_of(db, [person_id], cycle_id, version).get(person_id)
+
+
+def newest_of(db: Db, people: Collection[int], cycle_id: int, version: str) -> dict[int, bool]:
+    """The last word of each of these people on this version of the text; who was never asked is not there."""
+    rows = db.execute(_OF, {"people": list(people), "cycle": cycle_id, "version": version})
+    return {row.person_id: row.given for row in rows}
 
 
 def record(db: Db, person_id: int, cycle_id: int, version: str, *, given: bool, address_id: int, now: datetime) -> None:

@@ -82,13 +82,15 @@ class Season(World):
         said = {"a1_1": secret(code)}
         assessments.save(
             db,
-            own,
-            writes=[(question, words, True) for question, words in said.items()],
-            place="",
-            state=m.SUBMITTED if code in SUBMITTED else m.IN_PROGRESS,
-            remind_at=None,
-            now=self.clock(),
-            address_id=address.id,
+            assessments.Step(
+                own,
+                writes=[(question, words, True) for question, words in said.items()],
+                place="",
+                state=m.SUBMITTED if code in SUBMITTED else m.IN_PROGRESS,
+                remind_at=None,
+                now=self.clock(),
+                address_id=address.id,
+            ),
         )
         if code in SUBMITTED:
             assessments.submit(

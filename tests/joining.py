@@ -14,7 +14,7 @@ from bot.season import open_cycle
 from handlers.cycles import Consent, dumps
 from handlers.messages import Event, Message, Said, Tapped, loads
 from handlers.routes import route
-from handlers.turn import Turn, current_cycle
+from handlers.turn import Turn, current_cycle, group_of
 from storage import addresses, cycles, invitations, people
 from storage import models as m
 from storage.addresses import Address
@@ -137,6 +137,8 @@ class Chat:
             address = addresses.ensured(db, self.channel, "", self.chat, self.world.now)
             person = people.by_id(db, address.person_id) if address.person_id else None
             key = f"{self.channel}:{next(_numbers)}"
-            turn = Turn(db, self.world.now, key, event, address, person, current_cycle(db), "vi")
-            (self.last,) = route(turn)
+            cycle = current_cycle(db)
+            group = group_of(db, [person.id] if person else [], cycle)
+            (self.last,) = route(Turn(db, self.world.now, key, event, address, person, cycle, "vi", group))
+            group.write()
         return self.last.text

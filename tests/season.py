@@ -18,7 +18,7 @@ from bot.wording import worded
 from handlers.cycles import Consent, Cycle, Slot
 from handlers.forms import Form, Option, Question, Section
 from handlers.messages import Event, Message, Tapped, loads
-from handlers.turn import Turn, current_cycle
+from handlers.turn import Turn, current_cycle, group_of
 from handlers.words import fold
 from storage import addresses, assessments, claims, people
 from storage import models as m
@@ -226,12 +226,15 @@ class World:
         address = addresses.at(db, "fake", "", f"fake/{name}")
         assert address
         person = people.by_id(db, self.ids[name])
-        return Turn(db, self.now, "test", event, address, person, current_cycle(db), "vi")
+        cycle = current_cycle(db)
+        return Turn(db, self.now, "test", event, address, person, cycle, "vi", group_of(db, [self.ids[name]], cycle))
 
     def taps(self, name: str, value: str, handle: Any, *more: Any) -> list[Message]:
         """What a flow answers to a tap of that person; ``more``: its further arguments."""
         with self.database.transaction() as db:
-            answers: list[Message] = handle(self.turn(db, name, Tapped(value)), *more)
+            turn = self.turn(db, name, Tapped(value))
+            answers: list[Message] = handle(turn, *more)
+            turn.group.write()
         return answers
 
     # -------------------------------------------------------------- what came of it

@@ -45,13 +45,15 @@ def answer(db: sa.Connection, question: str, words: str) -> None:
     assert draft is not None
     assessments.save(
         db,
-        draft,
-        writes=[(question, words, True)],
-        place="a2",
-        state=m.IN_PROGRESS,
-        remind_at=NOW - timedelta(hours=2),
-        now=NOW,
-        address_id=1,
+        assessments.Step(
+            draft,
+            writes=[(question, words, True)],
+            place="a2",
+            state=m.IN_PROGRESS,
+            remind_at=NOW - timedelta(hours=2),
+            now=NOW,
+            address_id=1,
+        ),
     )
 
 

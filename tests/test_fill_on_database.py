@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from handlers import fill, forms, mine
 from handlers.cycles import Consent, Cycle, Slot
 from handlers.messages import Event, Message, Said, Tapped, heard
-from handlers.turn import Turn
+from handlers.turn import Turn, group_of
 from storage import addresses, assessments, outbox, people
 from storage import models as m
 from storage.assessments import Assessment
@@ -105,9 +105,11 @@ class Member:
         with self.database.transaction() as db:
             address, person = addresses.by_id(db, self.address_id), people.by_id(db, 1)
             assert address is not None
-            turn = Turn(db, self.now, f"test:{next(self.keys)}", event, address, person, self.cycle, "vi")
+            group = group_of(db, [1], self.cycle)
+            turn = Turn(db, self.now, f"test:{next(self.keys)}", event, address, person, self.cycle, "vi", group)
             tapped = event.value.partition(".")[0] if isinstance(event, Tapped) else address.place.partition("/")[0]
             [self.message] = mine.handle(turn) if tapped == "mine" else fill.handle(turn)
+            group.write()
 
 
 def _world(db: Db) -> int:
@@ -443,7 +445,9 @@ def test_a_turn_that_fails_leaves_nothing_behind(an: Member) -> None:
             address, person = addresses.by_id(db, an.address_id), people.by_id(db, 1)
             assert address is not None
             tap = Tapped(f"1.submit={before.revision}")
-            fill.handle(Turn(db, an.now, "test:fails", tap, address, person, CYCLE, "vi"))
+            group = group_of(db, [1], CYCLE)
+            fill.handle(Turn(db, an.now, "test:fails", tap, address, person, CYCLE, "vi", group))
+            group.write()
             raise Outage
 
     with pytest.raises(Outage):

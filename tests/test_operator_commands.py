@@ -192,9 +192,17 @@ def test_a_persons_own_data_is_theirs_whole_and_nobody_elses(installation: Path,
             draft = assessments.by_id(db, number)
             assert draft is not None
             assessments.save(
-                db, draft, writes=[("a1", words, True)], place="a2", state=m.IN_PROGRESS, remind_at=None, now=NOW,
-                address_id=number,
-            )  # fmt: skip
+                db,
+                assessments.Step(
+                    draft,
+                    writes=[("a1", words, True)],
+                    place="a2",
+                    state=m.IN_PROGRESS,
+                    remind_at=None,
+                    now=NOW,
+                    address_id=number,
+                ),
+            )
         assessments.submit(
             db, 1, snapshot={"a1": "đã nộp"}, receipt="7K2P", late=False, level=None, score=None, now=NOW
         )

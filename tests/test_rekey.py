@@ -40,9 +40,17 @@ def answer(database: Database, assessment: int, *words: str) -> None:
         draft = assessments.by_id(db, assessment)
         assert draft is not None
         assessments.save(
-            db, draft, writes=[(f"q{n}", each, True) for n, each in enumerate(words)], place="", state=m.IN_PROGRESS,
-            remind_at=None, now=START, address_id=None,
-        )  # fmt: skip
+            db,
+            assessments.Step(
+                draft,
+                writes=[(f"q{n}", each, True) for n, each in enumerate(words)],
+                place="",
+                state=m.IN_PROGRESS,
+                remind_at=None,
+                now=START,
+                address_id=None,
+            ),
+        )
 
 
 def words_in(database: Database) -> list[str | None]:

@@ -72,9 +72,17 @@ def season(database: Database) -> Database:
         draft = assessments.by_id(db, len(TYPED) + 1)
         assert draft is not None
         assessments.save(
-            db, draft, writes=[("done", "bản nháp của riêng tôi", True)], place="score", state=m.IN_PROGRESS,
-            remind_at=None, now=NOW, address_id=None,
-        )  # fmt: skip
+            db,
+            assessments.Step(
+                draft,
+                writes=[("done", "bản nháp của riêng tôi", True)],
+                place="score",
+                state=m.IN_PROGRESS,
+                remind_at=None,
+                now=NOW,
+                address_id=None,
+            ),
+        )
     return database
 
 
