@@ -230,8 +230,10 @@ class Post(asyncio.Protocol):
         """The bot's answer: 200 confirms the update."""
         self.data += data
         if found := message(self.data):
-            first, _, _, self.data = found
+            first, _, body, self.data = found
             self.hook.api.calls["webhook", int(first.split()[1])] += 1
+            if body:  # a call that came with the confirmation: it needs no answer
+                self.hook.api.calls[json.loads(body)["method"], 200] += 1
             self.hook.idle.append(self)
             self.hook.pump()
 

@@ -243,9 +243,9 @@ class App:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    async def webhook(self, body: bytes, secret: str) -> int:
-        """Telegram's webhook: 200 once the turn is stored."""
+    async def webhook(self, body: bytes, secret: str) -> tuple[int, bytes]:
+        """Telegram's webhook: 200 once the turn is stored, and what to say with it."""
         telegram = next((each for each in self.channels if isinstance(each, Telegram)), None)
         if telegram is None or self.hook is None:
-            return 404
+            return 404, b""
         return await telegram.webhook(body, secret, self.inbox.receive)

@@ -101,6 +101,7 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
 
     gc.collect()
     gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
+    gc.set_threshold(20_000, 20, 20)  # a turn leaves few cycles behind: they are looked for less often
     with quick_loop() as runner:
         try:
             runner.run(together())

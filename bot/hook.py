@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bot.channels.telegram import LARGEST_BODY, PATH
 
 SECRET = b"x-telegram-bot-api-secret-token"
-Take = Callable[[bytes, str], Awaitable[int]]
-"""Takes a body and the secret that came with it; the status to answer with."""
+Take = Callable[[bytes, str], Awaitable[tuple[int, bytes]]]
+"""Takes a body and the secret that came with it; the status and the JSON, or nothing, to answer with."""
 
 
 class Hook:
@@ -30,6 +30,9 @@ class Hook:
             body += part.get("body", b"")
             more = part.get("more_body", False)
         secret = next((value for name, value in scope["headers"] if name == SECRET), b"")
-        status = await self.take(body, secret.decode("latin-1"))
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body"})
+        status, answer = await self.take(body, secret.decode("latin-1"))
+        headers = [(b"content-length", b"%d" % len(answer))]
+        if answer:
+            headers.append((b"content-type", b"application/json"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -80,7 +81,7 @@ class Section:
     filled_by: str = "member"  # others: thu_truong, chi_uy, dang_uy: printed, never asked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is looked up at every step is found once
 class Form:
     """A questionnaire. Its first section is the header where ``header`` names it."""
 
@@ -92,18 +93,22 @@ class Form:
     header: str = ""  # the id of the section shown on one screen to be confirmed
     for_leaders: bool = False  # a level's conditions for leaders are the ones to show
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Question, ...]:
         """The questions of the header."""
         return next((section.questions for section in self.sections if section.id == self.header), ())
 
     def question(self, question_id: str) -> Question | None:
         """A question by its id, whoever fills it in."""
-        return next((q for section in self.sections for q in section.questions if q.id == question_id), None)
+        return self._places[question_id][1] if question_id in self._places else None
 
     def section(self, question_id: str) -> Section:
-        """The section of a question. Raises StopIteration where there is none such."""
-        return next(s for s in self.sections if any(q.id == question_id for q in s.questions))
+        """The section of a question. Raises KeyError where there is none such."""
+        return self._places[question_id][0]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Section, Question]]:
+        return {question.id: (section, question) for section in self.sections for question in section.questions}
 
     def applying(self, answers: Answers) -> list[Question]:
         """What the member fills in or is shown, header and sums included, without what does not apply to them."""

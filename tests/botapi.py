@@ -261,6 +261,8 @@ class BotApi:
             try:
                 async with self._client.post(self.hook["url"], json=self._updates[number], headers=headers) as answer:
                     status = answer.status
+                    if 200 <= status < 300 and (call := await answer.read()):
+                        await self._obey(json.loads(call))
             except (aiohttp.ClientError, TimeoutError):
                 status = 0
             self.posted.append((number, status))
@@ -270,6 +272,17 @@ class BotApi:
         self._confirm(number)
         del self._in_flight[number]
         self._changed()
+
+    async def _obey(self, call: dict[str, Any]) -> None:
+        """Do what the answer to a webhook asks for. The bot is not told what became of it."""
+        method = call.pop("method")
+        if method not in METHODS or (problem := wrong(method, call)):
+            self.broken_rules.append(f"{method}: {problem if method in METHODS else 'unknown method'}")
+            return
+        how = self._outcome(method, call.get("chat_id"))
+        self.calls.append((method, call.get("chat_id"), how))
+        if how == "ok" and not isinstance(await getattr(self, f"_on_{method}")(call), web.Response):
+            self.accepted.append((time.monotonic(), method, call))
 
     def _confirm(self, number: int) -> None:
         del self._updates[number]

@@ -16,17 +16,17 @@ from bot.server import LARGEST_HEAD, free_port, server
 
 
 @asynccontextmanager
-async def serving(taken: list[tuple[int, str]], status: int = 200) -> AsyncIterator[int]:
+async def serving(taken: list[tuple[int, str]], status: int = 200, answer: bytes = b"") -> AsyncIterator[int]:
     """The port of a server that notes the length and the secret of what its webhook takes."""
 
     async def page(_: Request) -> Response:
         return PlainTextResponse("a page")
 
-    async def take(body: bytes, secret: str) -> int:
+    async def take(body: bytes, secret: str) -> tuple[int, bytes]:
         taken.append((len(body), secret))
-        return status
+        return status, answer
 
-    port = free_port("127.0.0.1", 18000)
+    port = free_port("127.0.0.1", 0)
     served = server(Hook(Starlette(routes=[Route("/telegram", page)]), take), "127.0.0.1", port)
     running = asyncio.create_task(served.serve())
     while not served.started:  # noqa: ASYNC110 - uvicorn tells in no other way
@@ -62,6 +62,13 @@ async def test_the_webhook_takes_a_body_with_its_secret(status: int, reason: byt
         found = await answer_to(port, whole[:50], whole[50:90_000], whole[90_000:])
     assert found.partition(b"\r\n")[0] == b"HTTP/1.1 %d %b" % (status, reason)
     assert taken == [(100_000, "sécret")]
+
+
+async def test_what_is_said_with_the_status_is_json() -> None:
+    async with serving([], answer=b'{"method":"m"}') as port:
+        head, _, body = (await answer_to(port, post())).partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.splitlines()
+    assert body == b'{"method":"m"}'
 
 
 async def test_no_more_of_a_body_is_read_than_the_largest() -> None:

@@ -255,12 +255,12 @@ UPDATE = json.dumps({"update_id": 1, "message": {"chat": {"id": 7, "type": "priv
 )
 async def test_a_call_of_the_webhook(telegram: Telegram, body: bytes, secret: str, status: int, taken: int) -> None:
     inbox = Inbox()
-    assert (await telegram.webhook(body, secret, inbox.receive), len(inbox.taken)) == (status, taken)
+    assert (await telegram.webhook(body, secret, inbox.receive), len(inbox.taken)) == ((status, b""), taken)
 
 
 async def test_without_a_secret_no_webhook_is_taken() -> None:
     telegram = Telegram(TOKEN)
-    assert await telegram.webhook(UPDATE, "", Inbox().receive) == 403
+    assert await telegram.webhook(UPDATE, "", Inbox().receive) == (403, b"")
 
 
 async def test_a_webhook_is_confirmed_once_it_is_stored(api: BotApi, telegram: Telegram) -> None:
@@ -269,7 +269,8 @@ async def test_a_webhook_is_confirmed_once_it_is_stored(api: BotApi, telegram: T
 
     async def hook(request: web.Request) -> web.Response:
         secret = request.headers["X-Telegram-Bot-Api-Secret-Token"]
-        return web.Response(status=await telegram.webhook(await request.read(), secret, inbox.receive))
+        status, call = await telegram.webhook(await request.read(), secret, inbox.receive)
+        return web.Response(status=status, body=call, content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/telegram", hook)
@@ -280,6 +281,11 @@ async def test_a_webhook_is_confirmed_once_it_is_stored(api: BotApi, telegram: T
     await telegram.set_up(COMMANDS, f"{site.name}/telegram")
     numbers = [user.sends(text=str(n)) for n in range(5) for user in users]
     await api.until_confirmed(*numbers)
+    await telegram.send("0", Message("Chọn", moves=(Move("12.next", "Tiếp"),)))
+    before = len(api.accepted)
+    await api.until_confirmed(users[0].sends_tap(users[0].data_of("Tiếp")))
+    assert [method for _, method, _ in api.accepted[before:]] == ["answerCallbackQuery"]  # with the 200
+    assert inbox.taken.pop().event == Tapped("12.next")
     await api.__aexit__()
     await runner.cleanup()
     assert sorted(inbox.texts) == sorted(str(n) for n in range(5) for _ in users)

@@ -60,7 +60,7 @@ async def test_an_answer_that_comes_by_the_webhook_is_stored_as_it_was_typed(sea
         db.execute(sa.update(m.Address).where(m.Address.chat == "87").values(place="fill"))
     message = {"message_id": 1, "date": 0, "chat": {"id": 87, "type": "private"}, "text": text}
     update = json.dumps({"update_id": next(_numbers), "message": message}).encode()
-    assert await telegram.webhook(update, "secret", season.inbox.receive) == 200
+    assert await telegram.webhook(update, "secret", season.inbox.receive) == (200, b"")
     await season.delivery.drain()
     with season.database.transaction(read_only=True) as db:
         assert assessments.answers(db, mine)["a1_1"] == clean(text)

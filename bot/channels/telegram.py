@@ -186,27 +186,28 @@ class Telegram:
             for task in hand.values():  # not their turns: those end in the inbox, and are known when asked for again
                 task.cancel()
 
-    async def webhook(self, body: bytes, secret: str, receive: Receive) -> int:
-        """The HTTP status for a call of the webhook: 200 once its update is stored, 503 where it could not be.
+    async def webhook(self, body: bytes, secret: str, receive: Receive) -> tuple[int, bytes]:
+        """The HTTP status and body for a call of the webhook: 200 once its update is stored, 503 where it could not be.
 
-        What does not come from Telegram is refused before it is read.
+        What does not come from Telegram is refused before it is read. The body for a tap is the call that acknowledges
+        it, which saves a request (https://core.telegram.org/bots/api#making-requests-when-getting-updates).
         """
         if not self._secret or not hmac.compare_digest(secret.encode(errors="replace"), self._secret.encode()):
-            return 403
+            return 403, b""
         if len(body) > LARGEST_BODY:
-            return 413
+            return 413, b""
         try:
             update = json.loads(body)
         except (ValueError, RecursionError):
-            return 400
-        self._end_clock(update)
+            return 400, b""
         if came := incoming(update, self.bot):
             try:
                 await receive(came)
             except Exception as error:
                 log.warning("telegram.not_stored", key=came.key, error=type(error).__name__)
-                return 503
-        return 200
+                return 503, b""
+        query = _tap(update)
+        return 200, json.dumps({"method": "answerCallbackQuery"} | _acknowledging(query)).encode() if query else b""
 
     async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         """Send one message. People's words arrive literally: nothing is sent under a parse mode."""
@@ -258,17 +259,28 @@ class Telegram:
 
     def _end_clock(self, update: Any) -> None:
         """Acknowledge a tap, which ends the little clock on its button: beside its turn, never before it."""
-        match update:
-            case {"callback_query": {"id": str(query)}} if len(self._beside) < CONNECTIONS:
-                task = asyncio.create_task(self._acknowledge(query))
-                self._beside.add(task)
-                task.add_done_callback(self._beside.discard)
+        if (query := _tap(update)) and len(self._beside) < CONNECTIONS:
+            task = asyncio.create_task(self._acknowledge(query))
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
 
     async def _acknowledge(self, query: str) -> None:
         try:
-            await answered(self._http.call(f"{self._url}/answerCallbackQuery", {"callback_query_id": query}))
+            await answered(self._http.call(f"{self._url}/answerCallbackQuery", _acknowledging(query)))
         except (TryLater, Unreachable, Refused, Stopped) as error:
             log.info("telegram.tap_not_acknowledged", error=type(error).__name__)
+
+
+def _tap(update: Any) -> str | None:
+    """The id of the tap that an update is; None where it is something else."""
+    match update:
+        case {"callback_query": {"id": str(query)}}:
+            return query
+    return None
+
+
+def _acknowledging(query: str) -> dict[str, str]:
+    return {"callback_query_id": query}
 
 
 def _backoff(failures: int) -> float:
