@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 import uvloop
 
 from benchmarks import crowd
@@ -27,6 +28,7 @@ from benchmarks.peers.questions import DONE
 from benchmarks.seed import seed
 from benchmarks.standin import Standin
 from handlers.texts import texts
+from storage import models as m
 from storage.database import Database
 from tests.postgres import Postgres
 
@@ -97,6 +99,14 @@ class Bench:
         finally:
             bot.stop()
 
+    def answers_stored(self) -> int:
+        """How many answers our bot stored in its last run."""
+        database = Database(self.last_url)
+        with database.transaction(read_only=True) as db:
+            found: int = db.execute(sa.select(sa.func.count()).select_from(m.Answer)).scalar_one()
+        database.close()
+        return found
+
     def close(self) -> None:
         """End the database server."""
         if self.server is not None:
@@ -139,6 +149,8 @@ async def measured(bench: Bench, name: str, mode: str, load: Load) -> dict[str, 
         failed = sum(number for (_, status), number in api.calls.items() if status != 200)
         await asyncio.sleep(0.3)
     api.stop()
+    if name not in PEERS and (stored := bench.answers_stored()) < len(took) / 2:
+        raise SystemExit(f"{name} ({mode}) replied {len(took)} times and stored {stored} answers")
     if len(took) < 10:
         raise SystemExit(f"{name} ({mode}) answered {len(took)} times; see {bench.folder}/{name}.log")
     return {

@@ -11,6 +11,7 @@ from itertools import chain
 
 import structlog
 
+from bot import sending
 from bot.channels import Incoming
 from bot.checkpoints import checkpoint
 from bot.delivery import Delivery
@@ -283,7 +284,7 @@ class Inbox:
         else:
             seq = None
             state = m.CLAIMED if delivery else m.QUEUED
-        replies = []
+        replies: list[Outgoing] = []
         for number, message in enumerate(messages):
             key, body = f"reply:{came.key}:{number}", dumps(message)
             rows.append(
@@ -302,9 +303,9 @@ class Inbox:
             if delivery and state == m.CLAIMED:
                 delivery.in_hand.add(key)
                 replies.append(
-                    Outgoing(
+                    sending.Said(
                         0, key, m.REPLY, address.id, address.channel, address.bot, address.chat,
-                        address.person_id, None, None, now, None, 0, 0, body, None,
+                        address.person_id, None, None, now, None, 0, 0, body, None, message,
                     )
                 )  # fmt: skip
         return replies

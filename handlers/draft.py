@@ -69,7 +69,7 @@ class Filling:
         first, _, second = self.at.partition("/")
         return second if first == HEADER and second else first
 
-    @property
+    @cached_property
     def question(self) -> Question | None:
         """The question that is asked at this place."""
         return next((q for q in self.asked if q.id == self.at.removesuffix(_ANEW)), None)
@@ -105,7 +105,9 @@ class Filling:
 
     def go(self, place: str, *, back_to_review: bool = False) -> "Filling":
         """The same filling at another place."""
-        return replace(self, place=f"{_BACK_TO_REVIEW}{place}" if back_to_review else place)
+        there = replace(self, place=f"{_BACK_TO_REVIEW}{place}" if back_to_review else place)
+        there.__dict__["asked"] = self.asked  # the answers are the same
+        return there
 
     def stay(self, place: str) -> "Filling":
         """The same filling at another place of the same question or header, with the same way back."""

@@ -13,6 +13,8 @@ def clean(text: str) -> str:
 
     What is stored is what was typed after this. (A NUL or a lone surrogate would make the database refuse the row.)
     """
+    if text.isprintable():  # no surrogate and no control character: most texts
+        return unicodedata.normalize("NFC", text)
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     kept = "".join(c for c in whole.replace("\r\n", "\n") if c in "\n\t" or unicodedata.category(c) != "Cc")
     return unicodedata.normalize("NFC", kept)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection as Db
 from sqlalchemy.engine import make_url
 
@@ -40,7 +40,7 @@ def one_at_a_time(db: Db, number: int) -> None:
 
 def insert_new(db: Db, table: type[Any]) -> Any:
     """An insert that leaves a row alone whose unique key is known already."""
-    dialect: Any = sqlite if db.dialect.name == "sqlite" else postgresql
+    dialect = import_module(f"sqlalchemy.dialects.{db.dialect.name}")  # the one that is loaded already
     return dialect.insert(table).on_conflict_do_nothing()
 
 
