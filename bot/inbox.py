@@ -139,7 +139,10 @@ class Inbox:
 
     async def _pump(self) -> None:
         try:
-            while group := self._group():
+            while True:
+                await asyncio.sleep(0)  # what has arrived by now goes into this group
+                if not (group := self._group()):
+                    break
                 self._pump_soon()
                 try:
                     await self._take(group)
