@@ -32,6 +32,7 @@ class Group:
             self._consents = {person: given.get(person) for person in self.people}
         if person_id in self._consents:
             return self._consents.pop(person_id)
+        self.write()
         return consents.newest(self.db, person_id, self.cycle_id, self.version)
 
     def assessment(self, person_id: int) -> Assessment | None:
@@ -43,6 +44,7 @@ class Group:
             self._begun = {each.id: each.person_id for each in found.values() if each.revision and each.owes}
         if person_id in self._assessments:
             return self._assessments.pop(person_id)
+        self.write()  # also of who is known by another chat: they join here while they answer there
         return assessments.of(self.db, person_id, self.cycle_id)
 
     def answers(self, assessment: Assessment) -> dict[str, str]:
@@ -52,6 +54,7 @@ class Group:
             self._answers = {person: pieces.get(each, []) for each, person in self._begun.items()}
         if assessment.person_id in self._answers:
             return assessments.joined(self.db, assessment.id, self._answers.pop(assessment.person_id))
+        self.write()
         return assessments.answers(self.db, assessment.id)
 
     def forget(self, person_id: int) -> None:
@@ -63,10 +66,10 @@ class Group:
                 read.pop(person_id, None)
 
     def save(self, step: Step) -> None:
-        """Store a step when all turns have run. Nothing of this person is read or changed after it."""
+        """Store a step when all turns have run, or somebody asks the database."""
         self._steps.append(step)
 
     def write(self) -> None:
-        """Store what is left to be stored, at the end of the transaction."""
-        assessments.save(self.db, *self._steps)
-        self._steps = []
+        """Store what is left to be stored."""
+        steps, self._steps = self._steps, []
+        assessments.save(self.db, *steps)

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from bot.channels import Incoming
 from handlers.messages import Said, Tapped
-from handlers.turn import current_cycle
+from handlers.turn import current_cycle, group_of
 from storage import assessments, consents
 from storage import models as m
 from storage.database import Database
@@ -102,3 +102,20 @@ async def test_one_who_submits_and_one_who_takes_it_back_are_each_shown_what_is_
     with season.database.transaction(read_only=True) as db:
         assert db.execute(state).scalar_one() == m.SUBMITTED
         assert "hai" in assessments.answers(db, season.assessments[WRITERS[0]])["a1_1"]
+
+
+def test_who_asks_again_is_told_what_was_saved_meanwhile(season: Season) -> None:
+    """Somebody answers in one chat and joins from another one in the same transaction."""
+    with season.database.transaction() as db:
+        cycle, number = current_cycle(db), season.assessments[WRITERS[0]]
+        person = db.execute(sa.select(m.Assessment.person_id).where(m.Assessment.id == number)).scalar_one()
+        group = group_of(db, [person], cycle)
+        first = group.assessment(person)
+        assert first is not None
+        group.save(
+            assessments.Step(first, [("a1_2", "mới", True)], "a1_3", m.IN_PROGRESS, None, season.clock(), None),
+        )
+        again = group.assessment(person)
+        assert again is not None
+        assert (again.revision, again.place) == (first.revision + 1, "a1_3")
+        assert group.answers(again)["a1_2"] == "mới"
