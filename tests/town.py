@@ -28,6 +28,7 @@ def settle(db: Db, people: int, cells: int = 1) -> None:
     day = timedelta(days=1)
     cycle = replace(demo_cycle(), opens=now - day, due=now + 20 * day, closes=now + 23 * day, slots=())
     cycle = replace(cycle, quiet_from=time.max, quiet_until=time.min)
+    cycle = replace(cycle, digest_at=time.max, officer_digest_at=time.max)  # at whatever hour this runs
     members, units = range(1, people + 1), range(1, cells + 1)
     born = datetime(1979, 11, 5).date()
     header = {question.id: complete(FORM)[question.id] for question in FORMS[FORM].fields}
