@@ -306,7 +306,7 @@ class Inbox:
             if delivery and state == m.CLAIMED:
                 delivery.in_hand.add(key)
                 replies.append(
-                    sending.Said(
+                    sending.JustSaid(
                         0, key, m.REPLY, address.id, address.channel, address.bot, address.chat,
                         address.person_id, None, None, now, None, 0, 0, body, None, message,
                     )

@@ -21,7 +21,7 @@ CAPTION = 1024  # UTF-16 units under a file (https://core.telegram.org/bots/api#
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Outgoing):
+class JustSaid(Outgoing):
     """A reply that was said just now: its body need not be read again."""
 
     message: Message
@@ -102,7 +102,7 @@ def written(channel: Channel, row: Outgoing, documents: Documents | None = None)
     """The row's message in the parts this channel takes; buttons under the last, or written out, and so is a file
     that the channel does not take."""
     assert row.body is not None
-    message = row.message if isinstance(row, Said) else loads(row.body)
+    message = row.message if isinstance(row, JustSaid) else loads(row.body)
     if documents and message.document and not channel.files:
         link = documents.written_out(message.document, row.person_id)
         message = replace(message, text=f"{message.text}\n\n{link}", document=None)

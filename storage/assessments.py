@@ -138,7 +138,7 @@ class Step:
 
 
 def save(db: Db, *steps: Step) -> None:
-    """Store steps, each of another assessment."""
+    """Store steps, in their order."""
     rows = [
         {
             "assessment_id": step.assessment.id,
