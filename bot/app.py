@@ -27,7 +27,7 @@ from bot.wording import worded
 from handlers.routes import route
 from handlers.texts import LANGUAGES, texts
 from storage import claims, notes
-from storage.database import Database
+from storage.database import Database, cannot_store
 from storage.lock import FileLock, Lock, lock
 
 log = structlog.get_logger()
@@ -173,20 +173,24 @@ class App:
             await self.stop.wait()
 
     async def set_up(self, channel: Telegram) -> None:
-        """Tell Telegram how it reaches us; tried again until it answers."""
+        """Tell Telegram how it reaches us and keep the bot's name; tried again until both is done."""
         menu = {
             lang: [(key.partition(".")[2], text) for key, text in texts(lang).items() if key.startswith("command.")]
             for lang in sorted(LANGUAGES, key=lambda lang: lang != self.settings.lang)
         }
-        name = None
-        while name is None:
+        while True:
             try:
-                name = await channel.set_up(menu, self.hook)
+                username = await channel.set_up(menu, self.hook)
+                await self.database.write(partial(notes.write, name="telegram_username", value=username))
+                return
             except TryLater as error:
                 log.warning("telegram.not_reached")
                 await asyncio.sleep(error.after.total_seconds() if error.after else 5)
-        username = name
-        await self.database.write(lambda db: notes.write(db, "telegram_username", username))
+            except Exception as error:
+                if not cannot_store(error):
+                    raise
+                log.warning("telegram.cannot_store", error=type(error).__name__)
+                await asyncio.sleep(RETRY)
 
     async def deliver(self, channel: Channel, held: Lock | None) -> None:
         """Send for one channel whenever this process is the one that may."""

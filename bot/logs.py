@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ ALLOWED = {
     "event", "level", "timestamp", "logger", "error", "where", "why", "channel", "key", "address", "count", "expected",
     "put_out", "job", "run", "port", "host", "url", "seconds", "status", "method", "route", "file", "version",
 }  # fmt: skip
+OURS = {"bot", "handlers", "storage", "__main__"}  # packages whose part of an exception's way is always told
 
 
 def set_up(level: str = "INFO", *, secrets: tuple[str, ...] = ()) -> None:
@@ -46,8 +48,13 @@ def _where(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutable
     """The places an exception went through, without its message: that may repeat what somebody wrote."""
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
-        frames = traceback.extract_tb(error.__traceback__)[-6:]
-        event["where"] = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+        frames = list(traceback.walk_tb(error.__traceback__))
+        ours = [each for each in frames if each[0].f_globals["__name__"].partition(".")[0] in OURS]
+        event["where"] = [
+            f"{Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
+            for frame, line in frames
+            if (frame, line) in ours[-4:] + frames[-3:]
+        ]
     return event
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +17,9 @@ from sqlalchemy.engine import make_url
 
 from storage.sealing import Sealer
 
-__all__ = ["Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time"]
+__all__ = [
+    "Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time", "put",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -40,8 +42,21 @@ def one_at_a_time(db: Db, number: int) -> None:
 
 def insert_new(db: Db, table: type[Any]) -> Any:
     """An insert that leaves a row alone whose unique key is known already."""
-    dialect = import_module(f"sqlalchemy.dialects.{db.dialect.name}")  # the one that is loaded already
-    return dialect.insert(table).on_conflict_do_nothing()
+    return _dialect(db).insert(table).on_conflict_do_nothing()
+
+
+def put(db: Db, table: type[Any], row: dict[str, Any], *, change: Collection[str]) -> None:
+    """Insert *row*; where its primary key is known already, *change* these columns to its values instead.
+
+    One statement: several processes may do it at once.
+    """
+    insert = _dialect(db).insert(table).values(row)
+    key = sa.inspect(table).primary_key
+    db.execute(insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in change}))
+
+
+def _dialect(db: Db) -> Any:
+    return import_module(f"sqlalchemy.dialects.{db.dialect.name}")  # the one that is loaded already
 
 
 class NotStored(Exception):

@@ -5,15 +5,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, put
 
 
 def record(db: Db, name: str, now: datetime, *, expected: int, put_out: int) -> None:
     """A job ran. What was expected and put out stays until a run that had something to do."""
-    counts = {"expected": expected, "put_out": put_out} if expected else {}
-    values = {"at": now} | counts
-    if not db.execute(sa.update(m.JobRun).where(m.JobRun.name == name).values(values)).rowcount:
-        db.execute(sa.insert(m.JobRun).values(name=name, at=now, expected=expected, put_out=put_out))
+    row = {"name": name, "at": now, "expected": expected, "put_out": put_out}
+    put(db, m.JobRun, row, change=["at", "expected", "put_out"] if expected else ["at"])
 
 
 def newest(db: Db) -> dict[str, tuple[datetime, int, int]]:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, put
 
 PAUSED = "paused"
 
@@ -15,9 +15,10 @@ def read(db: Db, name: str) -> str | None:
 
 def write(db: Db, name: str, value: str | None) -> None:
     """Note *value* under *name*; None takes the note away."""
-    db.execute(sa.delete(m.Note).where(m.Note.name == name))
-    if value is not None:
-        db.execute(sa.insert(m.Note).values(name=name, value=value))
+    if value is None:
+        db.execute(sa.delete(m.Note).where(m.Note.name == name))
+    else:
+        put(db, m.Note, {"name": name, "value": value}, change=["value"])
 
 
 def paused(db: Db) -> bool:

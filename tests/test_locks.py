@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from bot.channels import Incoming
 from bot.inbox import Inbox
 from handlers.messages import Message, Said
 from handlers.turn import Turn
-from storage import addresses, claims, incoming, outbox
+from storage import addresses, claims, incoming, job_runs, notes, outbox
 from storage import database as storage_database
 from storage import models as m
 from storage.database import Database
@@ -169,6 +170,36 @@ async def test_while_one_persons_row_is_held_the_others_are_answered(two: tuple[
         assert await waits
         await story.quiet()
     assert all_is_well(story) == []
+
+
+@pytest.mark.parametrize(
+    "keeps",
+    [
+        lambda db, n: notes.write(db, "telegram_username", f"bot {n}"),
+        lambda db, n: job_runs.record(db, "remind", START, expected=n, put_out=n),
+    ],
+    ids=["note", "job run"],
+)
+def test_two_processes_that_start_at_once_keep_the_same_thing_and_neither_fails(
+    postgres: Postgres, keeps: Callable[[sa.Connection, int], None]
+) -> None:
+    with closing(postgres_database(postgres)) as database, ThreadPoolExecutor(1) as other:
+        with database.transaction() as db:
+            keeps(db, 1)
+
+            def second() -> None:
+                with database.transaction() as db:
+                    keeps(db, 2)
+
+            waits = other.submit(second)
+            with pytest.raises(TimeoutError):  # for the first one, which has not committed
+                waits.result(0.2)
+        waits.result(5)
+        with database.transaction(read_only=True) as db:
+            assert (notes.read(db, "telegram_username"), job_runs.newest(db)) in [
+                ("bot 2", {}),
+                (None, {"remind": (START, 2, 2)}),
+            ]
 
 
 # ------------------------------------------------------------------ SQLite and other processes

@@ -24,7 +24,7 @@ from bot.server import free_port, server
 from handlers.messages import Message, Said
 from handlers.turn import Turn
 from storage import models as m
-from storage import outbox, people
+from storage import notes, outbox, people
 from storage.database import Database, Db
 from storage.outbox import Outgoing
 from tests.botapi import SECRET, TOKEN, BotApi
@@ -165,6 +165,20 @@ async def test_a_forgotten_task_and_a_crash_say_where_and_not_what(printed: Prin
     told = json.loads(second)
     assert (told["event"], told["error"]) == ("program.crashed", "RuntimeError")
     assert told["where"][0].startswith("test_logs.py:")
+
+
+def test_a_crash_deep_in_a_library_says_where_in_the_program_it_came_from(printed: Printed) -> None:
+    engine = sa.create_engine("sqlite://", hide_parameters=True)
+    with engine.connect() as db:
+        try:
+            notes.read(db, WORDS)  # there is no such table
+        except sa.exc.OperationalError as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+    printed.secret.append(WORDS)
+    (line,) = printed.getvalue().splitlines()
+    where = json.loads(line)["where"]
+    assert [place.partition(":")[0] for place in where if place.startswith("notes")] == ["notes.py"]
+    assert where[-1].startswith("default.py:")
 
 
 def test_a_secret_in_a_librarys_line_and_a_key_that_is_not_allowed_are_left_out(printed: Printed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from storage import addresses
+from storage import addresses, notes
 from storage import models as m
 from storage.database import Database
 from tests import town
@@ -134,6 +134,25 @@ async def test_while_another_process_writes_nothing_is_confirmed_and_nothing_is_
         other.close()
         await siege.done()
         assert await program.stop() == 0
+        assert siege.wrong() == []
+
+
+@pytest.mark.slow
+async def test_it_starts_although_nothing_can_be_written_yet(sqlite: Database) -> None:
+    async with Siege(sqlite) as siege:
+        program = siege.program()
+        other = Database(sqlite.url.render_as_string())
+        with other.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            siege.says(1, "a")
+            await program.start()
+            await until(lambda: b"telegram.cannot_store" in program.log, 60)  # the bot's name
+            connection.rollback()
+        other.close()
+        await siege.done()
+        assert await program.stop() == 0, program.log.decode()
+        with sqlite.transaction(read_only=True) as db:
+            assert notes.read(db, "telegram_username") == "kiemdiem_bot"
         assert siege.wrong() == []
 
 
