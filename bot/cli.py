@@ -71,6 +71,7 @@ def chat(
 @app.command()
 def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,telegram.")] = "") -> None:
     """The real thing; without --only, everything in one process."""
+    gc.disable()  # loading leaves no garbage to look for
     from bot import logs
     from bot.app import PARTS, AlreadyRunning, App
     from bot.channels.telegram import Telegram
@@ -78,6 +79,9 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
     from bot.settings import open_database
     from storage.schema import migrate
 
+    gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
+    gc.enable()
+    gc.set_threshold(20_000, 20, 20)  # a turn leaves few cycles behind: they are looked for less often
     chosen = settings()
     if not chosen.secret_key:
         raise Failed("KIEMDIEM_SECRET_KEY is not set; make one with: openssl rand -hex 32")
@@ -99,9 +103,6 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
             await asyncio.to_thread(migrate, opened)
         await App(chosen, opened, channels=channels).run(parts)
 
-    gc.collect()
-    gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
-    gc.set_threshold(20_000, 20, 20)  # a turn leaves few cycles behind: they are looked for less often
     with quick_loop() as runner:
         try:
             runner.run(together())

@@ -233,9 +233,10 @@ class Inbox:
         for delivery, keys in marks.items():
             claims.mark_sent(db, keys, delivery.id, now)
         at = addresses.together(db, [each.chat for each in group], now, wait=wait)
-        # Asked under the locks: another process may have had the same update in hand until now.
-        known = incoming.known(db, [each.incoming.key for each in group])
-        new = [each for each in group if each.incoming.key not in known]
+        mine = _one_each(group, at)
+        ran.alone += [each for each in group if each.incoming.key not in mine]
+        # Under the locks: another process may have had the same update in hand until now.
+        new = incoming.take_in(db, mine, now)
         if not new:
             return
         who = people.by_ids(db, {a.person_id for a in at.values() if a.person_id})
@@ -243,15 +244,10 @@ class Inbox:
         cycle = current_cycle(db)
         theirs = group_of(db, who, cycle)
         rows: list[dict[str, object]] = []
-        done: list[str] = []
-        seen: set[int] = set()
-        for each in new:
-            address = at.get(each.chat)
-            if address is None or address.person_id in seen or each.incoming.key in done:
-                ran.alone.append(each)
+        for each in mine.values():
+            if each.incoming.key not in new:
                 continue
-            if address.person_id is not None:
-                seen.add(address.person_id)
+            address = at[each.chat]
             person = who.get(address.person_id) if address.person_id is not None else None
             lang = person.lang if person and person.lang else self.lang
             turn = Turn(db, now, each.incoming.key, each.incoming.event, address, person, cycle, lang, theirs)
@@ -261,10 +257,8 @@ class Inbox:
                 ran.replies.append(replies)
             elif rows and rows[-1]["state"] == m.QUEUED:
                 ran.queued.add((address.channel, address.bot))
-            done.append(each.incoming.key)
         theirs.write()
         outbox.put_all(db, rows, now)
-        incoming.add(db, done, now)
         if ran.queued - delivering.keys():
             outbox.announce(db)
         checkpoint("turn.before_commit")
@@ -370,3 +364,17 @@ def from_json(text: str) -> tuple[Incoming, int | None]:
     key, channel, bot, chat, (kind, value), writer = json.loads(text)
     kinds: dict[str, type[Said] | type[Tapped] | type[Sent]] = {"said": Said, "tapped": Tapped, "sent": Sent}
     return Incoming(key, channel, bot, chat, kinds[kind](value)), writer
+
+
+def _one_each(group: Sequence[Waiting], at: Mapping[addresses.Chat, Address]) -> dict[str, Waiting]:
+    """What may run in one transaction, by key: one of each person, of chats that nobody else holds."""
+    mine: dict[str, Waiting] = {}
+    seen: set[int] = set()
+    for each in group:
+        address = at.get(each.chat)
+        if address is None or address.person_id in seen or each.incoming.key in mine:
+            continue
+        if address.person_id is not None:
+            seen.add(address.person_id)
+        mine[each.incoming.key] = each
+    return mine

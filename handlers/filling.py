@@ -8,7 +8,7 @@ from handlers.draft import CONFIRM, FIX, HEADER, REVIEW, SUBMITTED, Filling
 from handlers.forms import Problem, Question
 from handlers.messages import Event, Message, Said, Sent, Tapped, heard, label, plain
 from handlers.readback import shortened
-from handlers.screens import moves, show
+from handlers.screens import moves, offered, show
 from handlers.texts import say
 
 __all__ = ["Filling", "show", "step"]
@@ -32,7 +32,7 @@ def step(filling: Filling, event: Event) -> tuple[Filling, Message]:
     ``writes`` of the answer are the rows to add; its place says where the person stands now.
     """
     here = replace(filling.settled(), writes=())
-    match heard(show(here), event) if isinstance(event, Said) else event:
+    match heard(offered(here), event) if isinstance(event, Said) else event:
         case _ if here.at == SUBMITTED:
             return here, show(here)
         case Sent(what):

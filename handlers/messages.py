@@ -3,21 +3,27 @@
 import json
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from handlers.words import fold
 
 _LABEL = 200  # characters: no label is longer, and a long answer need not be compared with any
 WIDTH = 30  # letters on the buttons of one row
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
 _MARKS = re.compile(r"[^\w\s/+]+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: its plain words are worked out once
 class Said:
     """Words that the person typed, cleaned."""
 
     text: str
+
+    @cached_property
+    def plain(self) -> str:
+        """The words as they are compared with labels."""
+        return plain(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def heard(offered: Message, event: Event) -> Event:
     """
     if not isinstance(event, Said) or len(event.text) > _LABEL:
         return event
-    words = plain(event.text)
+    words = event.plain
     if not words:
         return event
     if number := re.fullmatch(r"(?:so|cau|chon)?\s*(\d{1,2})", words):
@@ -146,7 +152,7 @@ def dumps(message: Message) -> str:
         value["moves"] = [[move.value, move.label] for move in message.moves]
     if message.document:
         value["document"] = [message.document.name, message.document.assessment]
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODE(value)
 
 
 def loads(text: str) -> Message:

@@ -26,7 +26,7 @@ def typed(turn: Turn, *, anything: bool = False) -> Turn:
     Where something else was said last, the words go to the flow the person is in.
     """
     event = turn.event
-    if isinstance(event, Said) and turn.person is not None and (anything or plain(event.text) in _labels(turn.lang)):
+    if isinstance(event, Said) and turn.person is not None and (anything or event.plain in _labels(turn.lang)):
         last = outbox.last_said(turn.db, turn.address.id)
         if last is not None:
             return turn.with_event(heard(loads(last), event))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handlers import consent, fill, join, menu, mine, offered, officer, secretary
-from handlers.messages import Message, Move, Said, Sent, Tapped, plain
+from handlers.messages import Message, Move, Said, Sent, Tapped
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses
@@ -112,7 +112,7 @@ def commanded(turn: Turn) -> Turn:
     """
     if not isinstance(turn.event, Said):
         return turn
-    if turn.person is not None and (meant := WORDS.get(plain(turn.event.text))):
+    if turn.person is not None and (meant := WORDS.get(turn.event.plain)):
         return turn.with_event(Tapped(meant))
     if command := _COMMAND.fullmatch(turn.event.text.strip()):
         name, argument = command[1].lower(), command[2]

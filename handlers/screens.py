@@ -35,6 +35,13 @@ def show(filling: Filling, *, brief: bool = False) -> Message:
             return _review(filling)
 
 
+def offered(filling: Filling) -> Message:
+    """What may be chosen at the place where the person stands; at a question its words are not worked out."""
+    if not filling.field and (question := filling.question):
+        return Message("", _choices(filling, question), moves(filling, question))
+    return show(filling)
+
+
 def moves(filling: Filling, question: Question) -> tuple[Move, ...]:
     """The moves at a question: with the main move first, on a row of its own."""
     stored = filling.answers.get(question.id)

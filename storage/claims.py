@@ -188,6 +188,8 @@ def claim_replies(
     Returns also whether others are due and were left: behind an earlier one, or for the next claim. Raises CannotWord.
     """
     due = {"sender": ":".join(bot), "now": now}
+    if db.execute(_DUE_REPLIES, due | {"limit": 1}).first() is None:
+        return [], False
     rows = [_opened(db, row) for row in db.execute(_FIRST_REPLIES, due | {"limit": limit}).all()]
     claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
     return claimed, db.execute(_DUE_REPLIES, due | {"limit": 1}).first() is not None

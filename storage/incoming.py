@@ -10,9 +10,6 @@ from storage import models as m
 from storage.database import Db, insert_new
 from storage.sealing import opened, seal
 
-_KNOWN = sa.select(m.IncomingKey.key).where(m.IncomingKey.key.in_(sa.bindparam("keys", expanding=True)))
-_ADD = sa.insert(m.IncomingKey)
-
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -24,16 +21,10 @@ class Kept:
     payload: str
 
 
-def known(db: Db, keys: Iterable[str]) -> set[str]:
-    """Which of these have been taken in before."""
-    return set(db.scalars(_KNOWN, {"keys": list(keys)}))
-
-
-def add(db: Db, keys: Iterable[str], now: datetime) -> None:
-    """These have been taken in. Raises IntegrityError where one is known already."""
+def take_in(db: Db, keys: Iterable[str], now: datetime) -> set[str]:
+    """Take these in; those that had not been taken in before."""
     rows = [{"key": key, "at": now} for key in keys]
-    if rows:
-        db.execute(_ADD, rows)
+    return set(db.scalars(insert_new(db, m.IncomingKey).returning(m.IncomingKey.key), rows)) if rows else set()
 
 
 def keep(db: Db, key: str, failed: str, payload: str, now: datetime) -> bool:

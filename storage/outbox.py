@@ -42,6 +42,8 @@ class Outgoing:
 
 _SENDER = sa.select(m.Address.channel + ":" + m.Address.bot).where(m.Address.id == sa.bindparam("to")).scalar_subquery()
 
+_PUT = sa.insert(m.Outgoing)
+
 
 def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     """Put the replies of a group of turns: dicts of its columns, every one with a body.
@@ -50,7 +52,7 @@ def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     """
     if rows:
         db.execute(
-            sa.insert(m.Outgoing),
+            _PUT,
             [
                 row
                 | {

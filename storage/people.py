@@ -1,9 +1,9 @@
 """People and their roles."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,21 +49,17 @@ _COLUMNS = (
     m.Person.exempt_reason,
     m.Person.lang,
 )
-_THESE = sa.select(*_COLUMNS).where(m.Person.id.in_(sa.bindparam("ids", expanding=True)))
-_ROLES = (
-    sa.select(m.Role.person_id, m.Role.name, m.Role.unit_id)
-    .where(m.Role.person_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(m.Role.id)
+_WITH_ROLES = (
+    sa.select(m.Role.name.label("role"), m.Role.unit_id.label("role_in"), *_COLUMNS)
+    .outerjoin_from(m.Person, m.Role, m.Role.person_id == m.Person.id)
+    .order_by(m.Person.id, m.Role.id)
 )
+_THESE = _WITH_ROLES.where(m.Person.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def by_ids(db: Db, ids: Iterable[int]) -> dict[int, Person]:
     """People with their roles; the ids come from our own rows, never from outside."""
-    wanted = {"ids": list(ids)}
-    roles: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for person_id, name, unit_id in db.execute(_ROLES, wanted):
-        roles[person_id].append((name, unit_id))
-    return {row.id: Person(**row._asdict(), roles=tuple(roles[row.id])) for row in db.execute(_THESE, wanted)}
+    return {person.id: person for person in _people(db.execute(_THESE, {"ids": list(ids)}))}
 
 
 def by_id(db: Db, person_id: int) -> Person | None:
@@ -79,13 +75,16 @@ def by_code(db: Db, code: str) -> Person | None:
 
 def by_codes(db: Db) -> dict[str, Person]:
     """Everybody by member code, for comparing a roster with what is stored."""
-    roles: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for person_id, name, unit_id in db.execute(
-        sa.select(m.Role.person_id, m.Role.name, m.Role.unit_id).order_by(m.Role.id)
-    ):
-        roles[person_id].append((name, unit_id))
-    rows = db.execute(sa.select(*_COLUMNS).order_by(m.Person.id))
-    return {row.code: Person(**row._asdict(), roles=tuple(roles[row.id])) for row in rows}
+    return {person.code: person for person in _people(db.execute(_WITH_ROLES))}
+
+
+def _people(rows: Iterable[sa.Row[Any]]) -> Iterator[Person]:
+    """Of rows with one role each, the person with all of theirs."""
+    for _, theirs in groupby(rows, key=lambda row: row.id):
+        of_one = list(theirs)
+        roles = tuple((row.role, row.role_in) for row in of_one if row.role is not None)
+        columns: list[Any] = [*of_one[0][2:], roles]
+        yield Person(*columns)
 
 
 def add(db: Db, rows: Sequence[dict[str, Any]]) -> None:

@@ -36,7 +36,7 @@ def all_is_well(story: Story) -> list[str]:
 def confirmed_is_stored(db: Db, story: Story) -> Iterator[str]:
     """C1: what was confirmed is stored, or kept for the operator."""
     kept = {each.key for each in incoming.kept(db)}
-    known = incoming.known(db, story.confirmed)
+    known = set(db.scalars(sa.select(m.IncomingKey.key).where(m.IncomingKey.key.in_(story.confirmed))))
     stored = {person: {text for _, text in told(db, person)} for person in PERSON.values()}
     closed = set(db.scalars(sa.select(m.Submission.assessment_id)))
     for key in story.confirmed:
