@@ -79,9 +79,9 @@ class Pace:
         self._forget(now)
         if now < self.next_notice:
             return self.next_notice - now
-        if self.replies_waiting or len(self.starts) >= self.most:
-            return max(0.001, self.starts[0][0] + WINDOW - now) if self.starts else 0.001
-        return 0.0
+        if (over := len(self.starts) - self.most) >= 0:
+            return max(0.001, self.starts[over][0] + WINDOW - now)  # until so many have left the second
+        return 0.001 if self.replies_waiting else 0.0
 
     def notice_starts(self) -> None:
         """A notice starts now."""

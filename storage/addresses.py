@@ -42,14 +42,9 @@ _COLUMNS = (
 Chat = tuple[str, str, str]
 """Channel, bot, and the platform's id of the chat: what an address is known by outside."""
 
-_THESE = sa.select(*_COLUMNS).where(
-    sa.tuple_(m.Address.channel, m.Address.bot, m.Address.chat).in_(sa.bindparam("chats", expanding=True))
-)
-_AT = sa.select(*_COLUMNS).where(
-    m.Address.channel == sa.bindparam("channel"),
-    m.Address.bot == sa.bindparam("bot"),
-    m.Address.chat == sa.bindparam("chat"),
-)
+_OF_BOT = sa.select(*_COLUMNS).where(m.Address.channel == sa.bindparam("channel"), m.Address.bot == sa.bindparam("bot"))
+_THESE = _OF_BOT.where(m.Address.chat.in_(sa.bindparam("chats", expanding=True)))
+_AT = _OF_BOT.where(m.Address.chat == sa.bindparam("chat"))
 
 _GO = (
     sa.update(m.Address)
@@ -161,8 +156,13 @@ def together(db: Db, chats: Sequence[Chat], now: datetime, *, wait: bool) -> dic
 
 
 def _these(db: Db, chats: Sequence[Chat]) -> dict[Chat, Address]:
-    rows = db.execute(_THESE, {"chats": list(chats)})
-    return {(address.channel, address.bot, address.chat): address for address in (Address(*row) for row in rows)}
+    """Asked for each bot: for many pairs and triples at once SQLite would read the whole table."""
+    found: dict[Chat, Address] = {}
+    for channel, bot in {(channel, bot) for channel, bot, _ in chats}:
+        theirs = [chat for *of, chat in chats if of == [channel, bot]]
+        rows = db.execute(_THESE, {"channel": channel, "bot": bot, "chats": theirs})
+        found |= {(address.channel, address.bot, address.chat): address for address in (Address(*row) for row in rows)}
+    return found
 
 
 def _locked(db: Db, column: Any, ids: list[int], wait: bool) -> set[int | None]:

@@ -125,6 +125,20 @@ async def test_replies_alone_are_not_held() -> None:
     assert server.replies == [0.0] * 200
 
 
+async def test_while_replies_fill_the_second_a_notice_looks_again_when_there_is_room_and_not_at_each_of_them() -> None:
+    hours = Hours()
+    pace = Pace(PACE, monotonic=hours, sleep=hours.sleep)
+    for number in range(500):  # one each 2 ms: at the end all of the last second
+        hours.now = 1002 + number * 0.002
+        await pace.reply()
+    now, last = hours.now, [1002 + number * 0.002 for number in range(500)]
+    wait = pace.notice_waits()
+    left_at = [sum(at > now + seconds - 1 for at in last) for seconds in (wait - 0.001, wait + 0.001)]
+    assert left_at[0] >= pace.most > left_at[1]
+    hours.now = now + wait + 0.001
+    assert pace.notice_waits() == 0
+
+
 async def test_replies_go_before_notices_and_wait_a_second_at_most() -> None:
     hours, pace, server = world()
     times = [n / 20 for n in range(2000)]  # twenty a second leave 8.8 to notices
