@@ -109,6 +109,8 @@ def written(channel: Channel, row: Outgoing, documents: Documents | None = None)
     if not channel.buttons:
         message = Message(as_text(message), document=message.document)
     *before, last = parts(message.text, CAPTION if message.document else channel.max_text)
+    if last == message.text:
+        return [message]
     return [*(Message(text) for text in before), replace(message, text=last)]
 
 

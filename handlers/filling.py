@@ -31,7 +31,9 @@ def step(filling: Filling, event: Event) -> tuple[Filling, Message]:
 
     ``writes`` of the answer are the rows to add; its place says where the person stands now.
     """
-    here = replace(filling.settled(), writes=())
+    here = filling.settled()
+    if here.writes:
+        here = replace(here, writes=())
     match heard(offered(here), event) if isinstance(event, Said) else event:
         case _ if here.at == SUBMITTED:
             return here, show(here)

@@ -110,22 +110,33 @@ class Form:
     def _places(self) -> dict[str, tuple[Section, Question]]:
         return {question.id: (section, question) for section in self.sections for question in section.questions}
 
+    @cached_property
+    def _of_members(self) -> tuple[Question, ...]:
+        return tuple(q for section in self.sections if section.filled_by == "member" for q in section.questions)
+
+    @cached_property
+    def _has_conditions(self) -> bool:
+        return any(question.when for question in self._of_members)
+
+    @cached_property
+    def _one_by_one(self) -> frozenset[str]:
+        return frozenset(q.id for q in self._of_members if q.kind != "sum") - {field.id for field in self.fields}
+
     def applying(self, answers: Answers) -> list[Question]:
         """What the member fills in or is shown, header and sums included, without what does not apply to them."""
+        if not self._has_conditions:
+            return list(self._of_members)
         known: set[str] = set()
         found = []
-        for section in self.sections:
-            if section.filled_by == "member":
-                for question in section.questions:
-                    if (question.when is None or question.when.question in known) and question.applies(answers):
-                        known.add(question.id)
-                        found.append(question)
+        for question in self._of_members:
+            if (question.when is None or question.when.question in known) and question.applies(answers):
+                known.add(question.id)
+                found.append(question)
         return found
 
     def asked(self, answers: Answers) -> list[Question]:
         """What is asked one by one, in this order: neither the header's fields nor sums."""
-        fields = {question.id for question in self.fields}
-        return [q for q in self.applying(answers) if q.kind != "sum" and q.id not in fields]
+        return [question for question in self.applying(answers) if question.id in self._one_by_one]
 
     def missing(self, answers: Answers) -> list[Question]:
         """What must still be answered before the form can be submitted, header included."""

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from itertools import filterfalse
 
 _D = str.maketrans({"đ": "d", "ð": "d"})
 _DATE = re.compile(r"\s*(\d{1,2})\s*[/.\-\s]\s*(\d{1,2})\s*[/.\-\s]\s*(\d{4})\s*")
@@ -26,7 +27,7 @@ def fold(text: str) -> str:
     Also unites *hoà* and *hòa*, and takes Ð (U+00D0), typed by mistake, for Đ.
     """
     plain = unicodedata.normalize("NFD", text.casefold().translate(_D))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+    return " ".join("".join(filterfalse(unicodedata.combining, plain)).split())
 
 
 def an_id(text: str) -> int | None:

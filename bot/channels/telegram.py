@@ -197,7 +197,7 @@ class Telegram:
         if len(body) > LARGEST_BODY:
             return 413, b""
         try:
-            update = json.loads(body)
+            update = json.loads(body.decode(errors="surrogatepass"))
         except (ValueError, RecursionError):
             return 400, b""
         if came := incoming(update, self.bot):

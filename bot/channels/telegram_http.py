@@ -105,7 +105,7 @@ class AiohttpRequest(BaseRequest):
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
         """The answer as a dict. PTB's own would log the payload of a broken one."""
         try:
-            answer = json.loads(payload)
+            answer = json.loads(payload.decode(errors="surrogatepass"))
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
