@@ -23,7 +23,14 @@ __all__ = [
 
 T = TypeVar("T")
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "recursive_triggers=ON")
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "recursive_triggers=ON",
+    "cache_size=-8000",
+)
 # A process that is stopped in the middle of a transaction keeps its locks from everybody; after 8 s it loses them.
 FROZEN = "-c idle_in_transaction_session_timeout=8s"
 PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
