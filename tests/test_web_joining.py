@@ -78,7 +78,7 @@ async def test_too_many_tries_of_one_browser_are_told_so_even_with_the_right_dat
 async def test_an_open_stream_does_not_hold_up_a_server_that_stops(sqlite: Database) -> None:
     echo = Echo(sqlite, member(sqlite))
     stopping = asyncio.Event()
-    port = free_port("127.0.0.1", 18900)
+    port = free_port("127.0.0.1", 0)
     served = server(application(replace(web(echo), stopping=stopping.is_set)), "127.0.0.1", port)
     serving = asyncio.create_task(served.serve())
     while not served.started:  # noqa: ASYNC110 - uvicorn has no event for it
