@@ -132,9 +132,7 @@ async def test_the_web_server_names_no_address_and_no_error_of_ours(printed: Pri
     async def broken(request: Request) -> Response:
         raise ValueError(WORDS)
 
-    served = server(
-        Starlette(routes=[Route("/chat/{code}", broken)]), "127.0.0.1", port := free_port("127.0.0.1", 0)
-    )
+    served = server(Starlette(routes=[Route("/chat/{code}", broken)]), "127.0.0.1", port := free_port("127.0.0.1", 0))
     running = asyncio.create_task(served.serve())
     while not served.started:  # noqa: ASYNC110 - uvicorn sets a flag, no event
         await asyncio.sleep(0.01)
