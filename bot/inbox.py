@@ -110,9 +110,10 @@ class Inbox:
         each = Waiting(came, done)
 
         def again(db: Db) -> bool:
+            at = addresses.together(db, [each.chat], self.now(), wait=True)  # before the key, as in every turn
             if not incoming.forget(db, kept.key):
                 return False
-            if addresses.ensured(db, *each.chat, self.now()).person_id != writer:
+            if each.chat not in at or at[each.chat].person_id != writer:
                 raise NotTheirs
             ran = Ran([], [], set())
             self._turns(db, [each], ran, {}, {}, wait=True)

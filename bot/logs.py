@@ -14,7 +14,7 @@ ALLOWED = {
     "event", "level", "timestamp", "logger", "error", "where", "why", "channel", "key", "address", "count", "expected",
     "put_out", "job", "run", "port", "host", "url", "seconds", "status", "method", "route", "file", "version",
 }  # fmt: skip
-OURS = {"bot", "handlers", "storage", "__main__"}  # packages whose part of an exception's way is always told
+OURS = {"bot", "handlers", "storage", "__main__"}  # packages: the last steps of an exception in them are told too
 
 
 def set_up(level: str = "INFO", *, secrets: tuple[str, ...] = ()) -> None:
@@ -49,7 +49,7 @@ def _where(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mutable
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
         frames = list(traceback.walk_tb(error.__traceback__))
-        ours = [each for each in frames if each[0].f_globals["__name__"].partition(".")[0] in OURS]
+        ours = [each for each in frames if (each[0].f_globals.get("__name__") or "").partition(".")[0] in OURS]
         event["where"] = [
             f"{Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
             for frame, line in frames

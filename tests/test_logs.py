@@ -179,6 +179,18 @@ def test_a_crash_deep_in_a_library_says_where_in_the_program_it_came_from(printe
     assert where[-1].startswith("default.py:")
 
 
+def test_a_place_without_a_module_is_told_too(printed: Printed) -> None:
+    """Generated code, such as a template's, has no ``__name__``."""
+    place: dict[str, object] = {}
+    exec(compile("def made():\n    raise ValueError", "<made>", "exec"), place)
+    place.pop("__name__", None)
+    try:
+        place["made"]()  # type: ignore[operator]
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    assert json.loads(printed.getvalue())["where"][-1] == "<made>:2 made"
+
+
 def test_a_secret_in_a_librarys_line_and_a_key_that_is_not_allowed_are_left_out(printed: Printed) -> None:
     printed.secret.append(WORDS)
     logging.getLogger("some.library").warning("GET https://api.telegram.org/bot%s/getMe", TOKEN)

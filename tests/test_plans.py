@@ -1,4 +1,4 @@
-"""No turn, no delivery and no job reads a whole table: what they cost does not grow with the number of members."""
+"""Turns, reminding and sending read no whole table: what they cost does not grow with the number of members."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ from tests.world import AN, BINH, DUNG, Member, World, sample
 
 GROW = {
     "person", "role", "address", "invitation", "assessment", "answer", "submission", "consent", "outgoing", "incoming",
-    "audit",
+    "audit", "older",
 }  # fmt: skip
 _numbers = itertools.count(1)
 

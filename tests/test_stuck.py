@@ -1,5 +1,7 @@
 """What is stuck is shown without a word of anybody's, and can be sent again, run again or dropped, once."""
 
+import asyncio
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,10 +12,12 @@ from bot.channels import Incoming
 from bot.inbox import Inbox
 from handlers.messages import Message, Said, Tapped
 from handlers.turn import Turn
-from storage import addresses, outbox
+from storage import addresses, incoming, outbox
 from storage import models as m
 from storage.database import Database
+from tests.conftest import postgres_database
 from tests.fakes import FakeClock
+from tests.postgres import Postgres
 from tests.seeded import seed
 
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
@@ -178,6 +182,22 @@ async def test_words_are_not_taken_for_those_of_whoever_holds_the_chat_now(kept:
         False,
     )
     assert kept.turns == 0
+
+
+async def test_a_kept_turn_is_run_again_after_a_redelivery_of_it_that_another_process_has_in_hand(
+    postgres: Postgres,
+) -> None:
+    with closing(postgres_database(postgres)) as database:
+        kept, key = Kept(database), "telegram:1:5"
+        await kept.fails(key, Said("12 đề tài"))
+        kept.broken = False
+        with database.engine.connect() as other, other.begin():
+            addresses.together(other, [("telegram", "1", "71")], NOW, wait=True)
+            again = asyncio.create_task(stuck.replay(kept.inbox, database, key, "en"))
+            await asyncio.sleep(0.3)
+            assert await asyncio.to_thread(incoming.take_in, other, [key], NOW) == set()
+        assert await again == ([f"{key}: run again."], True)
+        assert kept.turns == 1
 
 
 async def test_a_turn_that_was_given_up_is_not_run_again_even_where_it_is_redelivered(kept: Kept) -> None:

@@ -120,7 +120,7 @@ class Telegram:
         """Tell Telegram how this bot is reached, and its commands; returns the bot's user name.
 
         *commands*: (name, description) by language; the first language is everybody's whose own is not there. *hook*:
-        the URL for the webhook; None to poll. May be called again after it failed with one of the four.
+        the URL for the webhook; None to poll. May be called again.
         """
         await answered(self._api.initialize())
         info = await answered(self._api.get_webhook_info())

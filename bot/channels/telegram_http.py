@@ -9,7 +9,7 @@ from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
 _JSON = {"Content-Type": "application/json"}
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # a third of the bytes: ệ as it is
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # ệ as it is: a third fewer bytes
 
 
 class NotSent(NetworkError):
