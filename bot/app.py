@@ -173,7 +173,7 @@ class App:
             await self.stop.wait()
 
     async def set_up(self, channel: Telegram) -> None:
-        """Tell Telegram how it reaches us and keep the bot's name; tried again until both is done."""
+        """Tell Telegram how it reaches us and keep the bot's name; tried again until both are done."""
         menu = {
             lang: [(key.partition(".")[2], text) for key, text in texts(lang).items() if key.startswith("command.")]
             for lang in sorted(LANGUAGES, key=lambda lang: lang != self.settings.lang)

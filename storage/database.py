@@ -29,7 +29,7 @@ PRAGMAS = (
     "foreign_keys=ON",
     "busy_timeout=5000",
     "recursive_triggers=ON",
-    "cache_size=-8000",
+    "cache_size=-8000",  # KiB of pages for each connection
 )
 # A process that is stopped in the middle of a transaction keeps its locks from everybody; after 8 s it loses them.
 FROZEN = "-c idle_in_transaction_session_timeout=8s"

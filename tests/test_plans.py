@@ -14,7 +14,8 @@ from sqlalchemy import event
 
 from bot.channels import Incoming
 from bot.inbox import GROUP
-from handlers.messages import Event, Said, Sent, Tapped
+from handlers.messages import Event, Said, Sent, Tapped, rows
+from handlers.texts import say, texts
 from storage.database import Database
 from tests.world import AN, BINH, DUNG, Member, World, sample
 
@@ -75,25 +76,40 @@ TURNS: list[Event] = [
     Said("một câu trả lời"),
     Said("tối nay"),
     Tapped("mine.open"),
-    Tapped("mine.read"),
-    Tapped("mine.withdraw_yes"),
     Said("/menu"),
     Sent("photo"),
 ]
+TYPED = {"nhắn câu trả lời": "Dự 11/12 buổi.", "số từ 0 đến 30": "27", "số từ 0 đến 70": "64"}
+RECEIPT = texts("vi")["fill.receipt"].partition("{")[0]
+
+
+async def submits(member: Member) -> None:
+    """Go on by the first button, or type what is asked for, until the receipt."""
+    await member.does(Tapped("fill.open"))
+    while not (said := member.messages[-1]).text.startswith(RECEIPT):
+        typed = next((words for asked, words in TYPED.items() if asked in said.text), None)
+        await (member.says(typed) if typed else member.does(Tapped(rows(said)[0][0].value)))
 
 
 async def test_no_turn_reads_a_table_from_end_to_end_however_many_come_at_once(world: World, chats: list[str]) -> None:
     born = next(member.birth_date for member in sample().members if member.code == AN)
+    an, binh = Member(world, AN, AN), Member(world, BINH, BINH)
     new, invitation = world.stranger("a new phone"), world.invitation(AN)
     with whole_tables(world.database) as found:
         for what in TURNS:
             await at_once(world, chats, what)
         await new.says("/start", invitation, "1/1/1901", f"{born:%d/%m/%Y}")
-        await Member(world, AN, AN).taps("Không phải tôi")
-        for tap in ("cell.show", "cell.nudge", "cell.nudge_yes"):
-            await at_once(world, [BINH], Tapped(tap))
-        await at_once(world, [DUNG], Tapped("committee.show"))
+        await an.taps("Không phải tôi")
+        await an.does(Tapped("mine.withdraw"))
+        await an.taps(say("vi", "mine.withdraw_yes"))
+        await submits(an)
+        for tap in ("mine.open", "mine.read", "mine.reopen", "mine.keep"):
+            await an.does(Tapped(tap))
+        await binh.does(Tapped("cell.show"))
+        await binh.taps(say("vi", "secretary.nudge"), say("vi", "secretary.send"))
+        await Member(world, DUNG, DUNG).does(Tapped("committee.show"))
     assert found == {}
+    assert say("vi", "secretary.nudged", number=18) in binh.inbox[-1]
 
 
 async def test_reminding_and_sending_read_no_table_from_end_to_end(world: World, chats: list[str]) -> None:
