@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db, insert_new
+from storage.prepared import Prepared, any_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ Chat = tuple[str, str, str]
 """Channel, bot, and the platform's id of the chat: what an address is known by outside."""
 
 _OF_BOT = sa.select(*_COLUMNS).where(m.Address.channel == sa.bindparam("channel"), m.Address.bot == sa.bindparam("bot"))
-_THESE = _OF_BOT.where(m.Address.chat.in_(sa.bindparam("chats", expanding=True)))
-_AT = _OF_BOT.where(m.Address.chat == sa.bindparam("chat"))
+_THESE = Prepared(_OF_BOT.where(any_of(m.Address.chat, "chats")))
+_AT = Prepared(_OF_BOT.where(m.Address.chat == sa.bindparam("chat")))
 
-_GO = (
+_GO = Prepared(
     sa.update(m.Address)
     .where(m.Address.id == sa.bindparam("address"))
     .values(place=sa.bindparam("to_place"), memory=sa.bindparam("to_memory"))
@@ -55,7 +56,7 @@ _GO = (
 
 def at(db: Db, channel: str, bot: str, chat: str) -> Address | None:
     """The address of a chat, or None where nobody ever wrote from there."""
-    row = db.execute(_AT, {"channel": channel, "bot": bot, "chat": chat}).first()
+    row = _AT.first(db, channel=channel, bot=bot, chat=chat)
     return Address(*row) if row else None
 
 
@@ -89,7 +90,7 @@ def of_person(db: Db, person_id: int) -> list[Address]:
 
 def go(db: Db, address_id: int, place: str, memory: dict[str, Any] | None = None) -> None:
     """Send the next words of this chat to another flow, with what that flow must remember (ids, never words)."""
-    db.execute(_GO, {"address": address_id, "to_place": place, "to_memory": memory or {}})
+    _GO.run(db, address=address_id, to_place=place, to_memory=memory or {})
 
 
 def bind(db: Db, address_id: int, person_id: int, now: datetime) -> None:
@@ -160,7 +161,7 @@ def _these(db: Db, chats: Sequence[Chat]) -> dict[Chat, Address]:
     found: dict[Chat, Address] = {}
     for channel, bot in {(channel, bot) for channel, bot, _ in chats}:
         theirs = [chat for *of, chat in chats if of == [channel, bot]]
-        rows = db.execute(_THESE, {"channel": channel, "bot": bot, "chats": theirs})
+        rows = _THESE.rows(db, channel=channel, bot=bot, chats=theirs)
         found |= {(address.channel, address.bot, address.chat): address for address in (Address(*row) for row in rows)}
     return found
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared, any_of
 from storage.sealing import opened, seal
 
 
@@ -58,17 +59,15 @@ _COLUMNS = (
     m.Assessment.submitted_at,
 )
 _SELECT = sa.select(*_COLUMNS).outerjoin(m.CycleForm, m.CycleForm.id == m.Assessment.form_id)
-_OF = _SELECT.where(m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.person_id == sa.bindparam("person"))
-_OF_ALL = _SELECT.where(
-    m.Assessment.cycle_id == sa.bindparam("cycle"), m.Assessment.person_id.in_(sa.bindparam("people", expanding=True))
-)
-_PIECES = (
+_OF = Prepared(_SELECT.where(m.Assessment.cycle_id == sa.bindparam("cycle"), any_of(m.Assessment.person_id, "people")))
+_PIECES = Prepared(
     sa.select(m.Answer.assessment_id, m.Answer.question, m.Answer.number, m.Answer.starts, m.Answer.words)
-    .where(m.Answer.assessment_id.in_(sa.bindparam("assessments", expanding=True)))
+    .where(any_of(m.Answer.assessment_id, "assessments"))
     .order_by(m.Answer.id)
 )
-_INSERT = sa.insert(m.Answer)
-_SAVE = (
+_WRITTEN = ("assessment_id", "question", "number", "starts", "words", "at", "address_id")
+_INSERT = Prepared(sa.insert(m.Answer).values({name: sa.bindparam(name) for name in _WRITTEN}).inline())
+_SAVE = Prepared(
     sa.update(m.Assessment)
     .where(m.Assessment.id == sa.bindparam("assessment"))
     .values(
@@ -79,14 +78,13 @@ _SAVE = (
 
 def of(db: Db, person_id: int, cycle_id: int) -> Assessment | None:
     """A person's own assessment in a cycle."""
-    row = db.execute(_OF, {"cycle": cycle_id, "person": person_id}).first()
-    return Assessment(*tuple(row)) if row else None
+    return of_all(db, [person_id], cycle_id).get(person_id)
 
 
 def of_all(db: Db, people: Collection[int], cycle_id: int) -> dict[int, Assessment]:
     """The assessments of these people in a cycle, by person."""
-    rows = db.execute(_OF_ALL, {"cycle": cycle_id, "people": list(people)})
-    return {found.person_id: found for found in (Assessment(*tuple(row)) for row in rows)}
+    rows = _OF.rows(db, cycle=cycle_id, people=list(people))
+    return {found.person_id: found for found in (Assessment(*row) for row in rows)}
 
 
 def by_id(db: Db, assessment_id: int) -> Assessment | None:
@@ -107,8 +105,8 @@ Piece = tuple[str, int, bool, bytes]
 def pieces_of(db: Db, assessment_ids: Iterable[int]) -> dict[int, list[Piece]]:
     """Every row of the answers of these assessments, in order, still sealed."""
     found: dict[int, list[Piece]] = {}
-    for row in db.execute(_PIECES, {"assessments": list(assessment_ids)}):
-        found.setdefault(row[0], []).append((row[1], row[2], row[3], row[4]))
+    for assessment_id, *piece in _PIECES.rows(db, assessments=list(assessment_ids)):
+        found.setdefault(assessment_id, []).append(tuple(piece))
     return found
 
 
@@ -152,23 +150,21 @@ def save(db: Db, *steps: Step) -> None:
         for step in steps
         for question, words, starts in step.writes
     ]
-    if rows:
-        db.execute(_INSERT, rows)
-    if steps:
-        db.execute(
-            _SAVE,
-            [
-                {
-                    "assessment": step.assessment.id,
-                    "to_place": step.place,
-                    "to_state": step.state,
-                    "to_remind_at": step.remind_at,
-                    "to_active_at": step.now,
-                    "to_revision": step.assessment.revision + (1 if step.writes else 0),
-                }
-                for step in steps
-            ],
-        )
+    _INSERT.each(db, rows)
+    _SAVE.each(
+        db,
+        [
+            {
+                "assessment": step.assessment.id,
+                "to_place": step.place,
+                "to_state": step.state,
+                "to_remind_at": step.remind_at,
+                "to_active_at": step.now,
+                "to_revision": step.assessment.revision + (1 if step.writes else 0),
+            }
+            for step in steps
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)

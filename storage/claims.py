@@ -14,6 +14,7 @@ from storage import models as m
 from storage import notes
 from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
+from storage.prepared import Prepared, Row, any_of
 from storage.sealing import seal
 
 REPLIES = (m.REPLY, m.RECEIPT)
@@ -29,18 +30,13 @@ class CannotWord(Exception):
         self.key = key
 
 
-_OPEN_REPLIES = (
-    sa.select(m.Outgoing.address_id)
-    .where(
-        m.Outgoing.address_id.in_(sa.bindparam("ids", expanding=True)),
-        sa.text(m.OPEN_REPLY),
-    )
-    .distinct()
+_OPEN_REPLIES = Prepared(
+    sa.select(m.Outgoing.address_id).where(any_of(m.Outgoing.address_id, "ids"), sa.text(m.OPEN_REPLY)).distinct()
 )
-_SENT = (
+_SENT = Prepared(
     sa.update(m.Outgoing)
     .where(
-        m.Outgoing.key.in_(sa.bindparam("keys", expanding=True)),
+        any_of(m.Outgoing.key, "keys"),
         m.Outgoing.state == m.CLAIMED,
         m.Outgoing.claimed_by == sa.bindparam("run"),
     )
@@ -50,13 +46,13 @@ _SENT = (
 
 def with_open_replies(db: Db, address_ids: Iterable[int]) -> set[int]:
     """Which of these addresses still wait for an earlier reply."""
-    return set(db.scalars(_OPEN_REPLIES, {"ids": list(address_ids)}))
+    return {address for (address,) in _OPEN_REPLIES.rows(db, ids=list(address_ids))}
 
 
 def mark_sent(db: Db, keys: Sequence[str], run: str, now: datetime) -> None:
     """The platform took these."""
     if keys:
-        db.execute(_SENT, {"keys": list(keys), "run": run, "now": now})
+        _SENT.run(db, keys=list(keys), run=run, now=now)
 
 
 def _mine(key: str, run: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -156,28 +152,31 @@ def _due(waiting: str) -> Any:
 
 
 _older = sa.orm.aliased(m.Outgoing, name="older")
-_DUE_NOTICES = _due(m.WAITING_NOTICE)
-_DUE_REPLIES = _due(m.WAITING_REPLY)
-_FIRST_REPLIES = _DUE_REPLIES.where(
-    ~sa.exists().where(
-        _older.address_id == m.Outgoing.address_id,
-        _older.id < m.Outgoing.id,
-        sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
+_DUE_NOTICES = Prepared(_due(m.WAITING_NOTICE))
+_DUE_REPLIES = Prepared(_due(m.WAITING_REPLY))
+_FIRST_REPLIES = Prepared(
+    _due(m.WAITING_REPLY).where(
+        ~sa.exists().where(
+            _older.address_id == m.Outgoing.address_id,
+            _older.id < m.Outgoing.id,
+            sa.text(m.OPEN_REPLY.replace("outgoing.", "older.")),
+        )
     )
 )
-_CLAIM = (
+_claim_it = (
     sa.update(m.Outgoing)
     .where(m.Outgoing.key == sa.bindparam("row"), m.Outgoing.state == m.QUEUED)
     .values(state=m.CLAIMED, claimed_by=sa.bindparam("run"))
 )
-_CLAIM_WORDED = _CLAIM.values(body=sa.bindparam("worded"))
+_CLAIM = Prepared(_claim_it)
+_CLAIM_WORDED = Prepared(_claim_it.values(body=sa.bindparam("worded")))
 
 
 def _claim(db: Db, outgoing: Outgoing, run: str, body: bytes | None = None) -> bool:
     """Claim a row, its words stored with it where they were made just now; False where somebody else has."""
-    values = {"row": outgoing.key, "run": run}
-    done = db.execute(_CLAIM, values) if body is None else db.execute(_CLAIM_WORDED, values | {"worded": body})
-    return bool(done.rowcount)
+    if body is None:
+        return bool(_CLAIM.run(db, row=outgoing.key, run=run))
+    return bool(_CLAIM_WORDED.run(db, row=outgoing.key, run=run, worded=body))
 
 
 def claim_replies(
@@ -187,12 +186,12 @@ def claim_replies(
 
     Returns also whether others are due and were left: behind an earlier one, or for the next claim. Raises CannotWord.
     """
-    due = {"sender": ":".join(bot), "now": now}
-    if db.execute(_DUE_REPLIES, due | {"limit": 1}).first() is None:
+    sender = ":".join(bot)
+    if not _DUE_REPLIES.rows(db, sender=sender, now=now, limit=1):
         return [], False
-    rows = [_opened(db, row) for row in db.execute(_FIRST_REPLIES, due | {"limit": limit}).all()]
+    rows = [_opened(db, row) for row in _FIRST_REPLIES.rows(db, sender=sender, now=now, limit=limit)]
     claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
-    return claimed, db.execute(_DUE_REPLIES, due | {"limit": 1}).first() is not None
+    return claimed, bool(_DUE_REPLIES.rows(db, sender=sender, now=now, limit=1))
 
 
 def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:
@@ -201,7 +200,7 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
     On the way those that have expired or are not wanted any more are closed. Raises CannotWord.
     """
     for _ in range(100):  # at most so many are closed in one transaction
-        row = db.execute(_DUE_NOTICES, {"sender": ":".join(bot), "now": now, "limit": 1}).first()
+        row = _DUE_NOTICES.first(db, sender=":".join(bot), now=now, limit=1)
         if row is None or notes.paused(db):
             return None
         outgoing = _opened(db, row)
@@ -228,11 +227,11 @@ def lost_sight(db: Db, outgoing: Outgoing) -> bool:
     return not db.execute(sa.select(held)).scalar_one()
 
 
-def _opened(db: Db, row: Any) -> Outgoing:
+def _opened(db: Db, row: Row) -> Outgoing:
     try:
         return read(db, row)
     except Exception as error:
-        raise CannotWord(row.key) from error
+        raise CannotWord(row[1]) from error
 
 
 def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | None:

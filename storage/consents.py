@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared, any_of
 
-_OF = (
+_OF = Prepared(
     sa.select(m.Consent.person_id, m.Consent.given)
     .where(
-        m.Consent.person_id.in_(sa.bindparam("people", expanding=True)),
+        any_of(m.Consent.person_id, "people"),
         m.Consent.cycle_id == sa.bindparam("cycle"),
         m.Consent.version == sa.bindparam("version"),
     )
@@ -26,8 +27,7 @@ def newest(db: Db, person_id: int, cycle_id: int, version: str) -> bool | None:
 
 def newest_of(db: Db, people: Collection[int], cycle_id: int, version: str) -> dict[int, bool]:
     """The last word of each of these people on this version of the text; who was never asked is not there."""
-    rows = db.execute(_OF, {"people": list(people), "cycle": cycle_id, "version": version})
-    return {row.person_id: row.given for row in rows}
+    return dict(_OF.rows(db, people=list(people), cycle=cycle_id, version=version))
 
 
 def record(db: Db, person_id: int, cycle_id: int, version: str, *, given: bool, address_id: int, now: datetime) -> None:

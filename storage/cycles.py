@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,13 @@ class CycleRow:
     closed_at: datetime | None
 
 
-_CURRENT = sa.select(m.Cycle.id, m.Cycle.code, m.Cycle.digest, m.Cycle.closed_at).order_by(m.Cycle.id.desc()).limit(1)
+_EVERY = sa.select(m.Cycle.id, m.Cycle.code, m.Cycle.digest, m.Cycle.closed_at).order_by(m.Cycle.id.desc())
+_NEWEST = Prepared(_EVERY.limit(1))
 
 
 def newest(db: Db) -> CycleRow | None:
     """The cycle opened last, closed or not; None before the first."""
-    row = db.execute(_CURRENT).first()
+    row = _NEWEST.first(db)
     return CycleRow(*row) if row else None
 
 
@@ -42,7 +44,7 @@ def form_body(db: Db, form_id: int) -> str:
 
 def every(db: Db) -> list[CycleRow]:
     """All cycles, the newest first: for the operator's list."""
-    return [CycleRow(*row) for row in db.execute(_CURRENT.limit(None))]
+    return [CycleRow(*row) for row in db.execute(_EVERY)]
 
 
 def opened(db: Db, code: str, rules: str, forms: Iterable[tuple[str, str, str, str]], now: datetime) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection as Db
 from sqlalchemy.engine import make_url
 
+from storage.prepared import drive, without_values
 from storage.sealing import Sealer
 
 __all__ = [
@@ -180,7 +181,7 @@ def _opened(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begun(connection: Db) -> None:
     read_only = connection.get_execution_options().get("read_only")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    drive(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def _still_in_transaction(connection: Db) -> None:
@@ -190,8 +191,4 @@ def _still_in_transaction(connection: Db) -> None:
 
 
 def _without_values(context: sa.engine.ExceptionContext) -> None:
-    """PostgreSQL repeats people's data in its errors; keep the code, the table and the constraint only."""
-    cause = context.original_exception
-    if getattr(cause, "sqlstate", None):
-        for error in filter(None, (cause, context.sqlalchemy_exception)):
-            error.args = (f"{cause.sqlstate} {cause.diag.table_name} {cause.diag.constraint_name}",)  # type: ignore[attr-defined]
+    without_values(context.original_exception, context.sqlalchemy_exception)

@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db, insert_new
+from storage.database import Db, Utc, insert_new
+from storage.prepared import Prepared, each_of
 from storage.sealing import opened, seal
 
 
@@ -21,10 +22,20 @@ class Kept:
     payload: str
 
 
+_THESE = each_of("keys", sa.Text()).table_valued("value", name="value").c.value
+_TAKE_IN = Prepared(
+    lambda insert: (
+        insert(m.IncomingKey)
+        .from_select(["key", "at"], sa.select(_THESE, sa.bindparam("now", type_=Utc)).where(sa.true()))
+        .on_conflict_do_nothing()
+        .returning(m.IncomingKey.key)
+    )
+)
+
+
 def take_in(db: Db, keys: Iterable[str], now: datetime) -> set[str]:
     """Take these in; those that had not been taken in before."""
-    rows = [{"key": key, "at": now} for key in keys]
-    return set(db.scalars(insert_new(db, m.IncomingKey).returning(m.IncomingKey.key), rows)) if rows else set()
+    return {key for (key,) in _TAKE_IN.rows(db, keys=list(keys), now=now)}
 
 
 def keep(db: Db, key: str, failed: str, payload: str, now: datetime) -> bool:

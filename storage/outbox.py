@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db, insert_new
+from storage.prepared import Prepared, Row
 from storage.sealing import opened, seal
 
 CHANNEL = "kiemdiem_outbox"  # what is NOTIFYed when something waits
@@ -42,7 +43,11 @@ class Outgoing:
 
 _SENDER = sa.select(m.Address.channel + ":" + m.Address.bot).where(m.Address.id == sa.bindparam("to")).scalar_subquery()
 
-_PUT = sa.insert(m.Outgoing)
+_REPLIES = (
+    "key", "kind", "address_id", "sender", "person_id", "state", "due_at", "claimed_by", "attempts", "parts_sent",
+    "body", "seq", "created_at", "sent_at",
+)  # fmt: skip
+_PUT = Prepared(sa.insert(m.Outgoing).values({name: sa.bindparam(name) for name in _REPLIES}).inline())
 
 
 def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
@@ -50,20 +55,21 @@ def put_all(db: Db, rows: Sequence[dict[str, Any]], now: datetime) -> None:
 
     Raises IntegrityError where a key is known already.
     """
-    if rows:
-        db.execute(
-            _PUT,
-            [
-                row
-                | {
-                    "body": seal(db, row["body"], f"outgoing/{row['key']}"),
-                    "due_at": now,
-                    "created_at": now,
-                    "sent_at": now if row["state"] == m.SENT else None,
-                }
-                for row in rows
-            ],
-        )
+    _PUT.each(
+        db,
+        [
+            row
+            | {
+                "body": seal(db, row["body"], f"outgoing/{row['key']}"),
+                "attempts": 0,
+                "parts_sent": 0,
+                "due_at": now,
+                "created_at": now,
+                "sent_at": now if row["state"] == m.SENT else None,
+            }
+            for row in rows
+        ],
+    )
 
 
 def put(
@@ -130,12 +136,10 @@ COLUMNS = (
 )
 
 
-def read(db: Db, row: Any) -> Outgoing:
+def read(db: Db, row: Row) -> Outgoing:
     """A row of COLUMNS with its body opened."""
-    values = row._asdict()
-    if values["body"] is not None:
-        values["body"] = opened(db, values["body"], f"outgoing/{values['key']}")
-    return Outgoing(**values)
+    found = Outgoing(*row)
+    return found if found.body is None else found.with_body(opened(db, row[-2], f"outgoing/{found.key}"))
 
 
 def known(db: Db, keys: Sequence[str]) -> set[str]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared, Row, any_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,17 @@ _COLUMNS = (
     m.Person.lang,
 )
 _WITH_ROLES = (
-    sa.select(m.Role.name.label("role"), m.Role.unit_id.label("role_in"), *_COLUMNS)
+    sa.select(*_COLUMNS, m.Role.name.label("role"), m.Role.unit_id.label("role_in"))
     .outerjoin_from(m.Person, m.Role, m.Role.person_id == m.Person.id)
     .order_by(m.Person.id, m.Role.id)
 )
-_THESE = _WITH_ROLES.where(m.Person.id.in_(sa.bindparam("ids", expanding=True)))
+_EVERYBODY = Prepared(_WITH_ROLES)
+_THESE = Prepared(_WITH_ROLES.where(any_of(m.Person.id, "ids")))
 
 
 def by_ids(db: Db, ids: Iterable[int]) -> dict[int, Person]:
     """People with their roles; the ids come from our own rows, never from outside."""
-    return {person.id: person for person in _people(db.execute(_THESE, {"ids": list(ids)}))}
+    return {person.id: person for person in _people(_THESE.rows(db, ids=list(ids)))}
 
 
 def by_id(db: Db, person_id: int) -> Person | None:
@@ -75,16 +77,14 @@ def by_code(db: Db, code: str) -> Person | None:
 
 def by_codes(db: Db) -> dict[str, Person]:
     """Everybody by member code, for comparing a roster with what is stored."""
-    return {person.code: person for person in _people(db.execute(_WITH_ROLES))}
+    return {person.code: person for person in _people(_EVERYBODY.rows(db))}
 
 
-def _people(rows: Iterable[sa.Row[Any]]) -> Iterator[Person]:
+def _people(rows: Iterable[Row]) -> Iterator[Person]:
     """Of rows with one role each, the person with all of theirs."""
-    for _, theirs in groupby(rows, key=lambda row: row.id):
-        of_one = list(theirs)
-        roles = tuple((row.role, row.role_in) for row in of_one if row.role is not None)
-        columns: list[Any] = [*of_one[0][2:], roles]
-        yield Person(*columns)
+    for columns, theirs in groupby(rows, key=lambda row: row[:-2]):
+        person: Row = (*columns, tuple((role, unit) for *_, role, unit in theirs if role is not None))
+        yield Person(*person)
 
 
 def add(db: Db, rows: Sequence[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Unit:
 
 
 _SELECT = sa.select(m.Unit.id, m.Unit.parent_id, m.Unit.kind, m.Unit.name, m.Unit.key, m.Unit.path)
-_BY_ID = _SELECT.where(m.Unit.id == sa.bindparam("unit"))
+_BY_ID = Prepared(_SELECT.where(m.Unit.id == sa.bindparam("unit")))
 
 
 def by_keys(db: Db) -> dict[str, Unit]:
@@ -45,7 +46,7 @@ def by_key(db: Db, key: str) -> Unit | None:
 
 def by_id(db: Db, unit_id: int) -> Unit | None:
     """A unit by its id, which came from our own rows."""
-    row = db.execute(_BY_ID, {"unit": unit_id}).first()
+    row = _BY_ID.first(db, unit=unit_id)
     return Unit(*row) if row else None
 
 

@@ -5,7 +5,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from storage.database import Database
 from tests.checkers import all_is_well
 from tests.conftest import postgres_database, sqlite_database
 from tests.postgres import Postgres
+from tests.statements import every_statement
 from tests.story import AN, BINH, CHI, SUBMIT, Process, Story
 
 SENDS = ("send", "unknown send")
@@ -54,10 +55,10 @@ def broken(database: Database) -> Exception:
 @contextmanager
 def failing(story: Story, kind: str, fault: Fault) -> Iterator[None]:
     """Steps of this *kind* count, and the one that *fault* names fails."""
-    engine, channel, database = story.database.engine, story.channel, story.database
+    engine, channel, database, undo = story.database.engine, story.channel, story.database, ExitStack()
     commit, send = engine.dialect.do_commit, channel.send
 
-    def statement(connection: Any, cursor: Any, text: str, *_: Any) -> None:
+    def statement(text: str) -> None:
         if not text.startswith(NO_STEP) and fault.step():
             raise broken(database) if kind == "statement" else ZeroDivisionError
 
@@ -83,7 +84,7 @@ def failing(story: Story, kind: str, fault: Fault) -> Iterator[None]:
 
     match kind:
         case "statement" | "bug":
-            sa.event.listen(engine, "before_cursor_execute", statement)
+            undo.enter_context(every_statement(database, statement))
         case "commit":
             vars(engine.dialect)["do_commit"] = before_commit
         case "unknown commit":
@@ -95,8 +96,7 @@ def failing(story: Story, kind: str, fault: Fault) -> Iterator[None]:
     try:
         yield
     finally:
-        if kind in ("statement", "bug"):
-            sa.event.remove(engine, "before_cursor_execute", statement)
+        undo.close()
         vars(engine.dialect).pop("do_commit", None)
         channel.send = send  # type: ignore[method-assign]
 

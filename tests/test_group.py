@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from bot.channels import Incoming
 from handlers.messages import Said, Tapped
@@ -16,6 +15,7 @@ from storage import assessments, consents
 from storage import models as m
 from storage.database import Database
 from tests.attack import ROLES, SUBMITTED, Season
+from tests.statements import Ran, every_statement
 
 WRITERS = [role.code for role in ROLES.values() if role.consented and role.code not in SUBMITTED]
 NOT_YET = ROLES["bound but not consented"].code
@@ -34,15 +34,9 @@ def season(database: Database) -> Season:
 
 
 @pytest.fixture
-def statements(database: Database) -> Iterator[list[str]]:
-    ran: list[str] = []
-
-    def runs(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        ran.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", runs)
-    yield ran
-    event.remove(database.engine, "before_cursor_execute", runs)
+def statements(database: Database) -> Iterator[Ran]:
+    with every_statement(database) as ran:
+        yield ran
 
 
 async def together(season: Season, said: dict[str, Said | Tapped]) -> None:
@@ -55,9 +49,9 @@ async def together(season: Season, said: dict[str, Said | Tapped]) -> None:
     await season.delivery.drain()
 
 
-def of_the_form(statements: list[str]) -> int:
+def of_the_form(statements: Ran) -> int:
     """How many read or wrote what each step of a form needs."""
-    return sum(bool(re.search(r"(FROM|INTO|UPDATE) (consent|assessment|answer)\b", each)) for each in statements)
+    return sum(bool(re.search(r"(FROM|INTO|UPDATE) (consent|assessment|answer)\b", text)) for text, _ in statements)
 
 
 async def test_each_of_many_who_answer_at_once_keeps_their_own_words(season: Season) -> None:
@@ -68,7 +62,7 @@ async def test_each_of_many_who_answer_at_once_keeps_their_own_words(season: Sea
     assert found == {code: f"lời của {code}\n\nthêm của {code}" for code in WRITERS}
 
 
-async def test_many_cost_no_more_statements_than_two(season: Season, statements: list[str]) -> None:
+async def test_many_cost_no_more_statements_than_two(season: Season, statements: Ran) -> None:
     await together(season, {code: Said("một") for code in WRITERS[:2]})
     two = of_the_form(statements)
     statements.clear()

@@ -1,7 +1,6 @@
 """Joining, told as conversations: a code and a birth date bind a chat, then comes consent."""
 
 import pytest
-from sqlalchemy import event
 
 from handlers.messages import Message, dumps
 from handlers.texts import say
@@ -9,6 +8,7 @@ from storage import attempts, claims, invitations, outbox, people, stuck
 from storage import models as m
 from storage.database import Database
 from tests.joining import AN, BINH, BIRTHS, START, Chat, World
+from tests.statements import every_statement
 
 
 def menu(name: str) -> str:
@@ -170,10 +170,9 @@ def test_known_and_unknown_codes_cost_the_database_the_same(sqlite: Database) ->
     for code in (world.invite(AN), "ABCDEFGHJK"):
         someone = Chat(world)
         someone.says(code)
-        statements: list[str] = []
-        event.listen(sqlite.engine, "before_cursor_execute", lambda *args, seen=statements: seen.append(args[2]))
-        assert someone.says("1/1/1950") == WRONG
-        costs.append(tuple(statements))
+        with every_statement(sqlite) as ran:
+            assert someone.says("1/1/1950") == WRONG
+        costs.append([text for text, _ in ran])
     assert costs[0] == costs[1]
 
 

@@ -7,16 +7,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from bot.channels import Incoming
 from bot.inbox import GROUP
 from handlers.messages import Event, Said, Sent, Tapped, rows
 from handlers.texts import say, texts
 from storage.database import Database
+from tests.statements import every_statement
 from tests.world import AN, BINH, DUNG, Member, World, sample
 
 GROW = {
@@ -30,18 +29,13 @@ _numbers = itertools.count(1)
 def whole_tables(database: Database) -> Iterator[dict[str, list[str]]]:
     """Of each statement that runs meanwhile, how SQLite reads the tables that grow with the members, where it reads
     one from end to end."""
-    ran: dict[str, Any] = {}
-
-    def runs(_db: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
-        ran[statement] = parameters[0] if many and isinstance(parameters[0], tuple) else parameters
 
     found: dict[str, list[str]] = {}
-    event.listen(database.engine, "before_cursor_execute", runs)
-    yield found
-    event.remove(database.engine, "before_cursor_execute", runs)
+    with every_statement(database) as ran:
+        yield found
     assert database.file is not None
     with closing(sqlite3.connect(database.file)) as db:
-        for statement, parameters in ran.items():
+        for statement, parameters in dict(ran).items():
             plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             if whole := [step for step in plan if (scan := re.match(r"SCAN (\w+)", step)) and scan[1] in GROW]:
                 found[statement] = whole

@@ -1,0 +1,186 @@
+"""Statements that every turn runs: compiled once, then handed to the driver as they are.
+
+SQLAlchemy takes several times as long over one execution as SQLite does, and a turn is a dozen of them
+(`docs/decisions/0016-prepared-statements.md`). All else runs through SQLAlchemy as usual.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Connection as Db
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+Process = Callable[[Any], Any]
+Row = tuple[Any, ...]
+Made = Callable[[Any], Any]
+"""Makes a statement with the ``insert`` of a dialect, which alone knows ON CONFLICT."""
+
+
+class Prepared:
+    """A statement with named parameters, in which every column that is written is named.
+
+    It runs in the transaction that is under way. Its errors are SQLAlchemy's own.
+    """
+
+    def __init__(self, statement: sa.Executable | Made) -> None:
+        self.statement = statement
+        self._compiled: dict[str, _Compiled] = {}  # by dialect
+
+    def rows(self, db: Db, **values: Any) -> list[Row]:
+        """What a select, or a RETURNING, gives."""
+        compiled = self._for(db)
+        found, _ = drive(db, compiled.text, compiled.bound(values), fetch=True)
+        return [compiled.read(row) for row in found] if compiled.reading else found
+
+    def first(self, db: Db, **values: Any) -> Row | None:
+        """The first row; None without one."""
+        return next(iter(self.rows(db, **values)), None)
+
+    def run(self, db: Db, **values: Any) -> int:
+        """Write; how many rows were."""
+        compiled = self._for(db)
+        _, count = drive(db, compiled.text, compiled.bound(values))
+        return count
+
+    def each(self, db: Db, many: Sequence[Mapping[str, Any]]) -> None:
+        """Write once for each of these."""
+        if len(many) == 1:
+            self.run(db, **many[0])
+        elif many:
+            compiled = self._for(db)
+            drive(db, compiled.text, [compiled.bound(values) for values in many], many=True)
+
+    def _for(self, db: Db) -> "_Compiled":
+        name = db.dialect.name
+        if name not in self._compiled:
+            self._compiled[name] = _Compiled(self.statement, db.dialect)
+        return self._compiled[name]
+
+
+class _Compiled:
+    """A statement as text of one dialect, with what its values go through on their way in and out."""
+
+    def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
+        if not isinstance(statement, sa.Executable):
+            statement = statement(_insert(dialect))
+        compiled = statement.compile(dialect=dialect)
+        if compiled.prefetch:  # SQLAlchemy fills these in when it executes; here nobody would
+            raise ValueError(f"not named among the values: {compiled.prefetch}")
+        self.text = str(compiled)
+        self.positional = compiled.positional
+        self.named = {name for value, name in compiled.bind_names.items() if value.required}
+        self.constants = {name: value for name, value in compiled.params.items() if name not in self.named}
+        types = {name: _of(value.type, dialect) for value, name in compiled.bind_names.items()}
+        names = compiled.positiontup if compiled.positional else types
+        self.writing = [(name, types[name].bind_processor(dialect)) for name in names]
+        columns = [_of(column.type, dialect).result_processor(dialect, None) for column in statement.exported_columns]
+        self.reading: list[tuple[int, Process]] = [(place, read) for place, read in enumerate(columns) if read]
+
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        """The values as the driver takes them. Raises TypeError for one too few or too many."""
+        if values.keys() != self.named:
+            raise TypeError(f"missing or unknown: {values.keys() ^ self.named}")
+        all_ = {**self.constants, **values}
+        ready = ((name, write(all_[name]) if write else all_[name]) for name, write in self.writing)
+        return tuple(value for _, value in ready) if self.positional else dict(ready)
+
+    def read(self, row: Row) -> Row:
+        """A row of the driver, in our types."""
+        values = list(row)
+        for place, read in self.reading:
+            values[place] = read(values[place])
+        return tuple(values)
+
+
+def drive(db: Db, text: str, values: Any = (), *, many: bool = False, fetch: bool = False) -> tuple[list[Row], int]:
+    """Give the driver a statement; its rows, where they are to be fetched, and how many it touched.
+
+    What the driver raises becomes SQLAlchemy's, as from every other statement.
+    """
+    cursor = db.connection.cursor()
+    try:
+        (cursor.executemany if many else cursor.execute)(text, values)
+        found, count = list(cursor.fetchall()) if fetch else [], cursor.rowcount
+        cursor.close()
+    except db.dialect.loaded_dbapi.Error as cause:
+        known = db.dialect.loaded_dbapi.Error
+        error = sa.exc.DBAPIError.instance(text, None, cause, known, hide_parameters=True, dialect=db.dialect)
+        without_values(cause, error)
+        raise error from cause
+    return found, count
+
+
+def without_values(cause: Any, error: Any) -> None:
+    """PostgreSQL repeats people's data in its errors; keep the code, the table and the constraint only."""
+    if getattr(cause, "sqlstate", None):
+        for each in filter(None, (cause, error)):
+            each.args = (f"{cause.sqlstate} {cause.diag.table_name} {cause.diag.constraint_name}",)
+
+
+def _insert(dialect: sa.Dialect) -> Any:
+    return import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # of the one that is loaded already
+
+
+def _of(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+    return type_.dialect_impl(dialect)
+
+
+# ------------------------------------------------------------------ many values in one parameter
+
+
+class _Many(sa.types.TypeDecorator[Any]):
+    """A list as one parameter, so that the text is the same for any number: JSON on SQLite, else an array."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def __init__(self, each: Any) -> None:
+        super().__init__()
+        self.each = each
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        return dialect.type_descriptor(ARRAY(self.each) if dialect.name == "postgresql" else sa.JSON())
+
+
+class any_of(FunctionElement[Any]):
+    """Whether a column holds one of the values of a parameter."""
+
+    inherit_cache = True  # and no type: SQLite's boolean would be compared with 1, which hides it from the indexes
+
+    def __init__(self, column: Any, parameter: str) -> None:
+        super().__init__(column, sa.bindparam(parameter, type_=_Many(column.type)))
+
+
+class each_of(FunctionElement[Any]):
+    """The values of a parameter as rows of one column, ``value``."""
+
+    inherit_cache = True
+
+    def __init__(self, parameter: str, each: Any) -> None:
+        super().__init__(sa.bindparam(parameter, type_=_Many(each)))
+
+
+@compiles(any_of)
+def _any_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - text of ours, values are parameters
+
+
+@compiles(any_of, "postgresql")
+def _any_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(each_of)
+def _each_on_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(each_of, "postgresql")
+def _each_on_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"unnest({compiler.process(element.clauses, **kw)})"

@@ -1,0 +1,122 @@
+"""Prepared statements give, store and refuse what SQLAlchemy would."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from handlers.messages import Said, Tapped
+from storage import claims, incoming, outbox
+from storage import models as m
+from storage.database import Database, Db
+from storage.prepared import Prepared, Row, any_of
+from tests.world import AN, BINH, Member, World
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone(timedelta(hours=7)))
+OURS = "Nguyễn Thị Ánh"
+
+
+@pytest.fixture
+def selects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Row], list[Row]]]:
+    """What each prepared select that runs gives, and what SQLAlchemy gives for the same."""
+    both: list[tuple[list[Row], list[Row]]] = []
+    prepared = Prepared.rows
+
+    def rows(self: Prepared, db: Db, **values: Any) -> list[Row]:
+        found = prepared(self, db, **values)
+        if isinstance(self.statement, sa.Select):
+            both.append((found, [tuple(row) for row in db.execute(self.statement, values)]))
+        return found
+
+    monkeypatch.setattr(Prepared, "rows", rows)
+    return both
+
+
+async def test_what_a_season_reads_is_what_sqlalchemy_reads(
+    database: Database, selects: list[tuple[list[Row], list[Row]]]
+) -> None:
+    world = World(database)
+    an, binh = Member(world, AN, AN), Member(world, BINH, BINH)
+    for what in (Said("/start"), Tapped("fill.open"), Tapped("consent.accept"), Said("đúng"), Said("Tôi đã dự đủ.")):
+        await an.does(what)
+        await binh.does(what)
+    world.clock.at = world.cycle.opens + timedelta(days=8)
+    await world.jobs.tick("remind")
+    await world.settle()
+    await an.does(Tapped("fill.open"))
+    assert len(selects) > 50
+    for ours, theirs in selects:
+        assert ours == theirs
+        assert [[type(value) for value in row] for row in ours] == [[type(value) for value in row] for row in theirs]
+
+
+def address(db: Db) -> int:
+    row = {"channel": "telegram", "bot": "1", "chat": "7", "memory": {}, "last_seen": NOW}
+    return int(db.execute(sa.insert(m.Address).returning(m.Address.id), row).scalar_one())
+
+
+def test_what_is_put_prepared_is_stored_as_sqlalchemy_stores_it(database: Database) -> None:
+    reply = {"kind": m.REPLY, "person_id": None, "claimed_by": None, "body": OURS, "seq": None, "sender": "telegram:1"}
+    with database.transaction() as db:
+        to = address(db)
+        outbox.put_all(db, [reply | {"address_id": to, "key": "1", "state": m.QUEUED}], NOW)
+        outbox.put_all(db, [reply | {"address_id": to, "key": key, "state": m.SENT} for key in ("2", "3")], NOW)
+        outbox.put(db, key="4", kind=m.REPLY, address_id=to, now=NOW, body=OURS)
+        outbox.put(db, key="5", kind=m.REPLY, address_id=to, now=NOW, body=OURS, state=m.SENT)
+        rows = db.exec_driver_sql("SELECT * FROM outgoing ORDER BY id").mappings().all()
+    stored = [{name: value for name, value in row.items() if name not in ("id", "key")} for row in rows]
+    assert stored[0] == stored[3]
+    assert stored[1] == stored[2] == stored[4]
+    assert stored[1]["sent_at"] == stored[1]["created_at"] != stored[0]["sent_at"]
+
+
+def test_keys_are_taken_in_once(database: Database) -> None:
+    keys = [f"telegram:1:{number}" for number in range(300)]
+    with database.transaction() as db:
+        assert incoming.take_in(db, [], NOW) == set()
+        assert incoming.take_in(db, keys[:100], NOW) == set(keys[:100])
+        assert incoming.take_in(db, [*keys, 'it\'s "one" \\ %s :x ?'], NOW) == {*keys[100:], 'it\'s "one" \\ %s :x ?'}
+        assert set(db.scalars(sa.select(m.IncomingKey.at))) == {NOW.astimezone(UTC)}
+
+
+def test_its_errors_are_those_of_sqlalchemy_and_hold_no_values(database: Database) -> None:
+    put = Prepared(sa.insert(m.Note).values(name=sa.bindparam("note"), value=sa.bindparam("words")).inline())
+    with database.transaction() as db:
+        put.run(db, note=OURS, words="")
+    with database.transaction() as db, pytest.raises(sa.exc.IntegrityError) as raised:
+        put.run(db, note=OURS, words=OURS)
+    assert OURS not in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_an_error_between_two_rows_is_sqlalchemys_too(sqlite: Database) -> None:
+    with sqlite.transaction() as db:
+        for words in ("{}", "not JSON"):
+            db.exec_driver_sql("INSERT INTO note (name, value) VALUES (?, ?)", (words, words))
+        read = Prepared(sa.select(sa.func.json_extract(m.Note.value, "$")).order_by(sa.text("rowid")))
+        with pytest.raises(sa.exc.OperationalError):
+            read.rows(db)
+
+
+def test_a_value_too_few_or_too_many_is_an_error_of_ours(sqlite: Database) -> None:
+    find = Prepared(sa.select(m.Note.value).where(any_of(m.Note.name, "names")))
+    with sqlite.transaction() as db:
+        for values in ({}, {"name": ["a"]}, {"names": ["a"], "more": 1}):
+            with pytest.raises(TypeError, match="missing or unknown"):
+                find.rows(db, **values)
+
+
+def test_a_column_that_sqlalchemy_would_fill_in_must_be_named(sqlite: Database) -> None:
+    put = Prepared(sa.insert(m.Address).values(chat=sa.bindparam("to_chat")))
+    with sqlite.transaction() as db, pytest.raises(ValueError, match="place"):
+        put.run(db, to_chat="7")
+
+
+def test_marks_are_of_this_run_only(database: Database) -> None:
+    with database.transaction() as db:
+        to = address(db)
+        for key, run in (("a", "mine"), ("b", "other"), ("c", "mine")):
+            outbox.put(db, key=key, kind=m.REPLY, address_id=to, now=NOW, body="", state=m.CLAIMED, claimed_by=run)
+        claims.mark_sent(db, ["a", "b"], "mine", NOW)
+        states = {row.key: row.state for row in db.execute(sa.select(m.Outgoing.key, m.Outgoing.state))}
+    assert states == {"a": m.SENT, "b": m.CLAIMED, "c": m.CLAIMED}
