@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
@@ -72,12 +75,13 @@ def chat(
 def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,telegram.")] = "") -> None:
     """The real thing; without --only, everything in one process."""
     gc.disable()  # loading leaves no garbage to look for
-    from bot import logs
-    from bot.app import PARTS, AlreadyRunning, App
-    from bot.channels.telegram import Telegram
-    from bot.checkpoints import arm
-    from bot.settings import open_database
-    from storage.schema import migrate
+    with without("rich", "cryptography"):  # 12 MB: structlog's coloured traces, python-telegram-bot's Passport
+        from bot import logs
+        from bot.app import PARTS, AlreadyRunning, App
+        from bot.channels.telegram import Telegram
+        from bot.checkpoints import arm
+        from bot.settings import open_database
+        from storage.schema import migrate
 
     gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
     gc.enable()
@@ -112,6 +116,17 @@ def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,tele
             raise Failed(
                 "Another kiemdiem run uses this database. Stop it first, or use PostgreSQL for several processes."
             ) from None
+
+
+@contextmanager
+def without(*libraries: str) -> Iterator[None]:
+    """Load others without these, which they would take along where they find them. Later they are there again."""
+    hidden = [name for name in libraries if sys.modules.setdefault(name, cast("ModuleType", None)) is None]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def quick_loop() -> "asyncio.Runner":

@@ -138,8 +138,10 @@ COLUMNS = (
 
 def read(db: Db, row: Row) -> Outgoing:
     """A row of COLUMNS with its body opened."""
-    found = Outgoing(*row)
-    return found if found.body is None else found.with_body(opened(db, row[-2], f"outgoing/{found.key}"))
+    *before, body, seq = row
+    words = None if body is None else opened(db, body, f"outgoing/{row[1]}")
+    columns: Row = (*before, words, seq)
+    return Outgoing(*columns)
 
 
 def known(db: Db, keys: Sequence[str]) -> set[str]:

@@ -5,6 +5,7 @@ SQLAlchemy takes several times as long over one execution as SQLite does, and a 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib import import_module
 from typing import Any
 
@@ -23,7 +24,8 @@ Made = Callable[[Any], Any]
 class Prepared:
     """A statement with named parameters, in which every column that is written is named.
 
-    It runs in the transaction that is under way. Its errors are SQLAlchemy's own.
+    A list is given to `any_of`, not to ``in_``; an insert is ``inline``, so that it returns nothing unasked; a select
+    names its columns. It runs in the transaction that is under way. Errors of the driver become SQLAlchemy's.
     """
 
     def __init__(self, statement: sa.Executable | Made) -> None:
@@ -55,6 +57,8 @@ class Prepared:
             drive(db, compiled.text, [compiled.bound(values) for values in many], many=True)
 
     def _for(self, db: Db) -> "_Compiled":
+        if not db.in_transaction():  # the driver would commit it at once
+            raise RuntimeError("a prepared statement outside of a transaction")
         name = db.dialect.name
         if name not in self._compiled:
             self._compiled[name] = _Compiled(self.statement, db.dialect)
@@ -71,13 +75,15 @@ class _Compiled:
         if compiled.prefetch:  # SQLAlchemy fills these in when it executes; here nobody would
             raise ValueError(f"not named among the values: {compiled.prefetch}")
         self.text = str(compiled)
+        if "POSTCOMPILE" in self.text or any(isinstance(each, sa.TextClause) for each in _columns(statement)):
+            raise ValueError(f"not to be prepared: {self.text}")
         self.positional = compiled.positional
         self.named = {name for value, name in compiled.bind_names.items() if value.required}
         self.constants = {name: value for name, value in compiled.params.items() if name not in self.named}
         types = {name: _of(value.type, dialect) for value, name in compiled.bind_names.items()}
         names = compiled.positiontup if compiled.positional else types
         self.writing = [(name, types[name].bind_processor(dialect)) for name in names]
-        columns = [_of(column.type, dialect).result_processor(dialect, None) for column in statement.exported_columns]
+        columns = [_of(column.type, dialect).result_processor(dialect, None) for column in _columns(statement)]
         self.reading: list[tuple[int, Process]] = [(place, read) for place, read in enumerate(columns) if read]
 
     def bound(self, values: Mapping[str, Any]) -> Any:
@@ -99,19 +105,22 @@ class _Compiled:
 def drive(db: Db, text: str, values: Any = (), *, many: bool = False, fetch: bool = False) -> tuple[list[Row], int]:
     """Give the driver a statement; its rows, where they are to be fetched, and how many it touched.
 
-    What the driver raises becomes SQLAlchemy's, as from every other statement.
+    What the driver raises becomes SQLAlchemy's, as from every other statement; a lost connection is given up.
     """
-    cursor = db.connection.cursor()
+    driver, known = db.connection, db.dialect.loaded_dbapi.Error
     try:
-        (cursor.executemany if many else cursor.execute)(text, values)
-        found, count = list(cursor.fetchall()) if fetch else [], cursor.rowcount
-        cursor.close()
-    except db.dialect.loaded_dbapi.Error as cause:
-        known = db.dialect.loaded_dbapi.Error
-        error = sa.exc.DBAPIError.instance(text, None, cause, known, hide_parameters=True, dialect=db.dialect)
+        with closing(driver.cursor()) as cursor:  # on SQLite one that is left open holds up the next transaction
+            (cursor.executemany if many else cursor.execute)(text, values)
+            return list(cursor.fetchall()) if fetch else [], cursor.rowcount
+    except known as cause:
+        lost = db.dialect.is_disconnect(cause, driver.dbapi_connection, None)
+        error = sa.exc.DBAPIError.instance(
+            text, None, cause, known, hide_parameters=True, connection_invalidated=lost, dialect=db.dialect
+        )
         without_values(cause, error)
+        if lost:
+            db.invalidate(cause)
         raise error from cause
-    return found, count
 
 
 def without_values(cause: Any, error: Any) -> None:
@@ -125,6 +134,12 @@ def _insert(dialect: sa.Dialect) -> Any:
     return import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # of the one that is loaded already
 
 
+def _columns(statement: Any) -> Sequence[Any]:
+    if isinstance(statement, sa.Select):
+        return [description["expr"] for description in statement.column_descriptions]
+    return list(statement.exported_columns)
+
+
 def _of(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
     return type_.dialect_impl(dialect)
 
@@ -133,7 +148,10 @@ def _of(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> sa.types.TypeEn
 
 
 class _Many(sa.types.TypeDecorator[Any]):
-    """A list as one parameter, so that the text is the same for any number: JSON on SQLite, else an array."""
+    """A list as one parameter, so that the text is the same for any number: JSON on SQLite, else an array.
+
+    Of ids and of keys that we made: SQLite ends a text from JSON at a NUL.
+    """
 
     impl = sa.JSON
     cache_ok = True

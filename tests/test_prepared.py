@@ -1,5 +1,6 @@
 """Prepared statements give, store and refuse what SQLAlchemy would."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,6 +12,8 @@ from storage import claims, incoming, outbox
 from storage import models as m
 from storage.database import Database, Db
 from storage.prepared import Prepared, Row, any_of
+from tests.conftest import postgres_database
+from tests.postgres import Postgres
 from tests.world import AN, BINH, Member, World
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=timezone(timedelta(hours=7)))
@@ -94,8 +97,45 @@ def test_an_error_between_two_rows_is_sqlalchemys_too(sqlite: Database) -> None:
         for words in ("{}", "not JSON"):
             db.exec_driver_sql("INSERT INTO note (name, value) VALUES (?, ?)", (words, words))
         read = Prepared(sa.select(sa.func.json_extract(m.Note.value, "$")).order_by(sa.text("rowid")))
-        with pytest.raises(sa.exc.OperationalError):
+        with pytest.raises(sa.exc.OperationalError) as raised:
             read.rows(db)
+    assert raised.value  # it keeps its frames, in which a cursor that is left open would be too
+    with sqlite.transaction() as db:
+        db.execute(sa.delete(m.Note))
+
+
+def test_a_lost_connection_is_given_up_and_the_cause_is_told(postgres: Postgres) -> None:
+    newest = Prepared(sa.select(m.Note.value))
+
+    def dies(database: Database) -> None:
+        with database.transaction() as db:
+            process = db.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            with database.transaction() as other:
+                other.exec_driver_sql("SELECT pg_terminate_backend(%s)", (process,))
+            newest.rows(db)
+
+    with closing(postgres_database(postgres)) as database:
+        with pytest.raises(sa.exc.OperationalError, match="57P01") as raised:
+            dies(database)
+        assert raised.value.connection_invalidated
+        with database.transaction() as db:
+            assert newest.rows(db) == []
+
+
+def test_outside_of_a_transaction_nothing_is_written(sqlite: Database) -> None:
+    put = Prepared(sa.insert(m.Note).values(name=sa.bindparam("note"), value=sa.bindparam("words")).inline())
+    with sqlite.engine.connect() as db, pytest.raises(RuntimeError, match="transaction"):
+        put.run(db, note="a", words="b")
+    with sqlite.transaction() as db:
+        assert db.scalars(sa.select(m.Note.name)).all() == []
+
+
+@pytest.mark.parametrize(
+    "statement", [sa.select(sa.text("1"), m.Note.name), sa.select(m.Note.name).where(m.Note.name.in_(["a"]))]
+)
+def test_what_cannot_be_prepared_says_so(sqlite: Database, statement: sa.Select[Any]) -> None:
+    with sqlite.transaction() as db, pytest.raises(ValueError, match="not to be prepared"):
+        Prepared(statement).rows(db)
 
 
 def test_a_value_too_few_or_too_many_is_an_error_of_ours(sqlite: Database) -> None:

@@ -5,6 +5,9 @@ import io
 import json
 import resource
 import signal
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import aiohttp
@@ -33,6 +36,23 @@ async def test_sigterm_ends_what_is_in_hand_and_exits_0(sqlite: Database) -> Non
         assert {texts[update] for update in siege.api.confirmed} <= stored
         await siege.survives(siege.program())
         assert siege.wrong() == []
+
+
+def test_what_is_not_used_is_not_loaded_and_is_there_for_who_needs_it() -> None:
+    told = """
+        import sys
+        from bot.cli import without
+        with without("rich", "cryptography"):
+            import structlog, telegram
+        assert not {"rich", "cryptography"} & set(sys.modules)
+        from storage.sealing import Sealer
+        sealer = Sealer([bytes(32)])
+        assert sealer.opened(sealer.seal("lời", "answer/1"), "answer/1") == "lời"
+        with without("cryptography"):
+            assert "AESGCM" in dir(sys.modules["cryptography.hazmat.primitives.ciphers.aead"])
+        assert sys.modules["cryptography"]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(told)], check=True, timeout=60)
 
 
 @pytest.mark.slow
