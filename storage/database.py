@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection as Db
 from sqlalchemy.engine import make_url
 
-from storage.prepared import drive, without_values
+from storage.prepared import drive, insert_of, without_values
 from storage.sealing import Sealer
 
 __all__ = [
@@ -50,7 +49,7 @@ def one_at_a_time(db: Db, number: int) -> None:
 
 def insert_new(db: Db, table: type[Any]) -> Any:
     """An insert that leaves a row alone whose unique key is known already."""
-    return _dialect(db).insert(table).on_conflict_do_nothing()
+    return insert_of(db.dialect)(table).on_conflict_do_nothing()
 
 
 def put(db: Db, table: type[Any], row: dict[str, Any], *, change: Collection[str]) -> None:
@@ -58,13 +57,9 @@ def put(db: Db, table: type[Any], row: dict[str, Any], *, change: Collection[str
 
     One statement: several processes may do it at once.
     """
-    insert = _dialect(db).insert(table).values(row)
+    insert = insert_of(db.dialect)(table).values(row)
     key = sa.inspect(table).primary_key
     db.execute(insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in change}))
-
-
-def _dialect(db: Db) -> Any:
-    return import_module(f"sqlalchemy.dialects.{db.dialect.name}")  # the one that is loaded already
 
 
 class NotStored(Exception):

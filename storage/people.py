@@ -55,7 +55,6 @@ _WITH_ROLES = (
     .outerjoin_from(m.Person, m.Role, m.Role.person_id == m.Person.id)
     .order_by(m.Person.id, m.Role.id)
 )
-_EVERYBODY = Prepared(_WITH_ROLES)
 _THESE = Prepared(_WITH_ROLES.where(any_of(m.Person.id, "ids")))
 
 
@@ -77,7 +76,7 @@ def by_code(db: Db, code: str) -> Person | None:
 
 def by_codes(db: Db) -> dict[str, Person]:
     """Everybody by member code, for comparing a roster with what is stored."""
-    return {person.code: person for person in _people(_EVERYBODY.rows(db))}
+    return {person.code: person for person in _people(db.execute(_WITH_ROLES))}
 
 
 def _people(rows: Iterable[Row]) -> Iterator[Person]:

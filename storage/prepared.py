@@ -70,7 +70,7 @@ class _Compiled:
 
     def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
         if not isinstance(statement, sa.Executable):
-            statement = statement(_insert(dialect))
+            statement = statement(insert_of(dialect))
         compiled = statement.compile(dialect=dialect)
         if compiled.prefetch:  # SQLAlchemy fills these in when it executes; here nobody would
             raise ValueError(f"not named among the values: {compiled.prefetch}")
@@ -130,7 +130,8 @@ def without_values(cause: Any, error: Any) -> None:
             each.args = (f"{cause.sqlstate} {cause.diag.table_name} {cause.diag.constraint_name}",)
 
 
-def _insert(dialect: sa.Dialect) -> Any:
+def insert_of(dialect: sa.Dialect) -> Any:
+    """The ``insert`` of a dialect, which knows ON CONFLICT."""
     return import_module(f"sqlalchemy.dialects.{dialect.name}").insert  # of the one that is loaded already
 
 

@@ -92,16 +92,18 @@ def test_its_errors_are_those_of_sqlalchemy_and_hold_no_values(database: Databas
     assert OURS not in f"{raised.value} {raised.value.__cause__}"
 
 
-def test_an_error_between_two_rows_is_sqlalchemys_too(sqlite: Database) -> None:
+def test_an_error_between_two_rows_is_sqlalchemys_and_holds_nobody_up(sqlite: Database) -> None:
     with sqlite.transaction() as db:
-        for words in ("{}", "not JSON"):
-            db.exec_driver_sql("INSERT INTO note (name, value) VALUES (?, ?)", (words, words))
-        read = Prepared(sa.select(sa.func.json_extract(m.Note.value, "$")).order_by(sa.text("rowid")))
-        with pytest.raises(sa.exc.OperationalError) as raised:
-            read.rows(db)
+        for name in ("a", "b", "c"):
+            db.exec_driver_sql("INSERT INTO note (name, value) VALUES (?, CAST(x'ff' AS TEXT))", (name,))
+    read = Prepared(sa.select(m.Note.value))
+    with sqlite.transaction() as db, pytest.raises(sa.exc.OperationalError, match="UTF-8") as raised:
+        read.rows(db)
     assert raised.value  # it keeps its frames, in which a cursor that is left open would be too
-    with sqlite.transaction() as db:
+    with closing(Database(str(sqlite.url))) as other, other.transaction() as db:
         db.execute(sa.delete(m.Note))
+    with sqlite.transaction() as db:  # on the connection of before
+        assert read.rows(db) == []
 
 
 def test_a_lost_connection_is_given_up_and_the_cause_is_told(postgres: Postgres) -> None:

@@ -42,6 +42,7 @@ def test_what_is_not_used_is_not_loaded_and_is_there_for_who_needs_it() -> None:
     told = """
         import sys
         from bot.cli import without
+        assert not {"structlog", "telegram"} & set(sys.modules)
         with without("rich", "cryptography"):
             import structlog, telegram
         assert not {"rich", "cryptography"} & set(sys.modules)
