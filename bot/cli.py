@@ -7,24 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, cast
+from typing import cast
 
-import typer
+import click
 
-from bot.command import Failed, database, moment, settings
-from bot.operator_commands import inbox, operator, outbox
+from bot import operator_commands as operator
+from bot.command import FILE, Failed, database, moment, settings
 from bot.people_commands import invite, person, role, roster
 from bot.season_commands import cycle
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(roster, name="roster")
-app.add_typer(invite, name="invite")
-app.add_typer(role, name="role")
-app.add_typer(person, name="person")
-app.add_typer(cycle, name="cycle")
-app.add_typer(operator)
-app.add_typer(outbox, name="outbox")
-app.add_typer(inbox, name="inbox")
+
+@click.group(context_settings={"show_default": True, "max_content_width": 120})
+def app() -> None:
+    """A chatbot that takes members through their yearly self-review."""
+
+
+for command in (roster, invite, role, person, cycle, *operator.COMMANDS):
+    app.add_command(command)
 
 
 def main() -> None:
@@ -53,29 +52,30 @@ def main() -> None:
 
 
 @app.command()
-def demo(port: Annotated[int, typer.Option(help="Where the page is served.")] = 8000) -> None:
-    """Play it in the browser: no token, no set-up, a fresh database with a sample roster and an open cycle."""
+@click.option("--port", default=8000, help="Where the page is served.")
+def demo(port: int) -> None:
+    """Play it in the browser, with nothing to set up. A fresh database, a sample roster, an open season, no token."""
     from bot.play import play
 
     asyncio.run(play(port))
 
 
 @app.command()
-def chat(
-    as_: Annotated[str, typer.Option("--as", help="Whose part to take: a member code.")] = "KM-0043",
-    record: Annotated[Path | None, typer.Option(help="Write the conversation to this file.")] = None,
-) -> None:
+@click.option("--as", "whom", default="KM-0043", help="Whose part to take: a member code.")
+@click.option("--record", type=FILE, help="Write the conversation to this file.")
+def chat(whom: str, record: Path | None) -> None:
     """The same conversation in the terminal, on a demo database."""
     from bot.play import chat_as
 
-    asyncio.run(chat_as(as_, record))
+    asyncio.run(chat_as(whom, record))
 
 
 @app.command()
-def run(only: Annotated[str, typer.Option(help="Some of: web,delivery,clock,telegram.")] = "") -> None:
-    """The real thing; without --only, everything in one process."""
+@click.option("--only", default="", show_default="everything", help="Some of: web,delivery,clock,telegram.")
+def run(only: str) -> None:
+    """The real thing."""
     gc.disable()  # loading leaves no garbage to look for
-    with without("rich", "cryptography"):  # 12 MB: structlog's coloured traces, python-telegram-bot's Passport
+    with without("cryptography"):  # 8 MB, for python-telegram-bot's Passport
         from bot import logs
         from bot.app import PARTS, AlreadyRunning, App
         from bot.channels.telegram import Telegram
@@ -146,11 +146,12 @@ def migrate() -> None:
 
     with database(migrated=False) as opened:
         bring(opened)
-        typer.echo(f"The database is at revision {revision(opened)}.")
+        click.echo(f"The database is at revision {revision(opened)}.")
 
 
 @app.command()
-def tick(at: Annotated[str | None, typer.Option(help="As though it were this local time.")] = None) -> None:
+@click.option("--at", help="As though it were this local time.")
+def tick(at: str | None) -> None:
     """Run the clock's jobs once and say what was put out."""
     from bot.clock import Clock
 
@@ -158,4 +159,4 @@ def tick(at: Annotated[str | None, typer.Option(help="As though it were this loc
         now = moment(at, settings().zone)
         clock = Clock(opened, lambda: now, lambda: None, settings().zone)
         for name, done in asyncio.run(clock.tick_all()).items():
-            typer.echo(f"{name}: {done.put_out} put out, {done.expected} expected")
+            click.echo(f"{name}: {done.put_out} put out, {done.expected} expected")

@@ -6,12 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from bot.settings import Settings
     from storage.database import Database
 
 
 FORMS = Path(__file__).parents[1] / "forms"
+FILE: click.Path = click.Path(path_type=Path)
 
 
 class Failed(Exception):

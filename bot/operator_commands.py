@@ -4,62 +4,57 @@ import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from bot.command import FORMS, Failed, database, settings
+from bot.command import FILE, FORMS, Failed, database, settings
 
-operator = typer.Typer()
-outbox = typer.Typer(no_args_is_help=True, help="Messages that do not get out.")
-inbox = typer.Typer(no_args_is_help=True, help="Turns that failed and are kept.")
-
-Key = Annotated[str | None, typer.Argument(help="The key, as the list shows it.")]
+KEY = "The key, as the list shows it."
 
 
-@operator.command()
+@click.command()
 def check() -> None:
-    """Settings, database, forms, tokens, what stands still: what is wrong, how to mend it. Exit code 1 if anything."""
+    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still; exits with 1 if so."""
     from bot.check import check as look
 
     found = look(os.environ, FORMS, datetime.now(UTC))
-    typer.echo("\n".join(found.lines()))
+    click.echo("\n".join(found.lines()))
     if found.wrong:
         raise SystemExit(1)
 
 
-@operator.command()
+@click.command()
 def pause() -> None:
-    """Stop everything that nobody asked for: reminders, digests, notices. Whoever writes is still answered."""
+    """Stop everything that nobody asked for. Reminders, digests, notices; whoever writes is still answered."""
     from bot.pause import pause as hold
 
     with database() as opened, opened.transaction() as db:
-        typer.echo(hold(db, datetime.now(UTC), settings().lang))
+        click.echo(hold(db, datetime.now(UTC), settings().lang))
 
 
-@operator.command()
+@click.command()
 def resume() -> None:
     """Go on after a pause or a restore. Nothing that became due meanwhile is sent late."""
     from bot.pause import resume as go_on
 
     with database() as opened, opened.transaction() as db:
-        typer.echo(go_on(db, datetime.now(UTC), settings().lang))
+        click.echo(go_on(db, datetime.now(UTC), settings().lang))
 
 
-@operator.command()
-def backup(file: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
-    """Save the database, in use or not, to one verified file for your eyes only."""
+@click.command()
+@click.argument("file", type=FILE, help="A new file.")
+def backup(file: Path) -> None:
+    """Save the database, in use or not, to one verified file. For your eyes only."""
     from bot.backup import save
 
     with database(migrated=False) as opened:
-        typer.echo("\n".join(save(opened, file, settings().lang)))
+        click.echo("\n".join(save(opened, file, settings().lang)))
 
 
-@operator.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="What backup wrote.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a database that holds people; it is kept.")] = False,
-) -> None:
+@click.command()
+@click.argument("file", type=FILE, help="What backup wrote.")
+@click.option("--force", is_flag=True, help="Replace a database that holds people; it is kept.")
+def restore(file: Path, force: bool) -> None:
     """Bring a saved database back. It starts paused, and sends nothing that became due meanwhile."""
     from bot.backup import restore as bring_back
     from storage.sealing import Sealer
@@ -67,28 +62,27 @@ def restore(
     chosen = settings()
     with database(migrated=False) as opened:
         done = bring_back(opened, file, datetime.now(UTC), force=force, sealer=Sealer(chosen.data_keys))
-        typer.echo("\n".join(done.lines(opened.file or file, chosen.lang)))
+        click.echo("\n".join(done.lines(opened.file or file, chosen.lang)))
 
 
-@operator.command()
-def export(
-    cycle: Annotated[str, typer.Option(help="The season's code, as cycle list shows it.")],
-    out: Annotated[Path, typer.Option(help="A file that ends in .csv or .xlsx.")],
-    plain: Annotated[bool, typer.Option("--plain", help="CSV without the mark by which Excel knows UTF-8.")] = False,
-) -> None:
-    """Write the table of a season: a row for everybody, every submitted answer. It is recorded."""
+@click.command()
+@click.option("--cycle", required=True, help="The season's code, as cycle list shows it.")
+@click.option("--out", type=FILE, required=True, help="A file that ends in .csv or .xlsx.")
+@click.option("--plain", is_flag=True, help="CSV without the mark by which Excel knows UTF-8.")
+def export(cycle: str, out: Path, plain: bool) -> None:
+    """Write the table of a season. A row for everybody, every submitted answer. It is recorded."""
     from bot.documents.sheet import export as write
     from handlers.texts import say
 
     lang = settings().lang
     with database() as opened:
         count = write(opened, cycle, out, datetime.now(UTC), lang, plain=plain)
-    typer.echo(say(lang, "export.done", count=count, file=out))
+    click.echo(say(lang, "export.done", count=count, file=out))
 
 
-@operator.command()
+@click.command()
 def rekey() -> None:
-    """Seal all words that are stored with the newest key of KIEMDIEM_DATA_KEY. May be repeated."""
+    """Seal all stored words with the newest KIEMDIEM_DATA_KEY. May be repeated."""
     from handlers.texts import say
     from storage.resealing import NoKey, reseal
 
@@ -100,23 +94,27 @@ def rekey() -> None:
             count = reseal(opened)
         except NoKey:
             raise Failed(say(lang, "check.data_key")) from None
-    typer.echo(say(lang, "rekey.done", count=count))
+    click.echo(say(lang, "rekey.done", count=count))
+
+
+@click.group()
+def outbox() -> None:
+    """Messages that do not get out."""
 
 
 @outbox.command("list")
 def outbox_list() -> None:
-    """What was refused, is unsure or waits long: key, kind, channel, state, age, why. Never words."""
+    """What was refused, is unsure or waits long. Key, kind, channel, state, age, why; never words."""
     from bot.stuck import outbox_lines
 
     with database() as opened, opened.transaction(read_only=True) as db:
-        typer.echo("\n".join(outbox_lines(db, datetime.now(UTC), settings().lang)))
+        click.echo("\n".join(outbox_lines(db, datetime.now(UTC), settings().lang)))
 
 
 @outbox.command("retry")
-def outbox_retry(
-    key: Key = None,
-    all_refused: Annotated[bool, typer.Option("--all-refused", help="Every refused message.")] = False,
-) -> None:
+@click.argument("key", required=False, help=KEY)
+@click.option("--all-refused", is_flag=True, help="Every refused message.")
+def outbox_retry(key: str | None, all_refused: bool) -> None:
     """Send a refused message again."""
     from bot.stuck import retry
 
@@ -128,7 +126,8 @@ def outbox_retry(
 
 
 @outbox.command("drop")
-def outbox_drop(key: Annotated[str, typer.Argument(help="The key, as the list shows it.")]) -> None:
+@click.argument("key", help=KEY)
+def outbox_drop(key: str) -> None:
     """Never send a message."""
     from bot.stuck import drop
 
@@ -137,20 +136,24 @@ def outbox_drop(key: Annotated[str, typer.Argument(help="The key, as the list sh
     _said(line, done)
 
 
+@click.group()
+def inbox() -> None:
+    """Turns that failed and are kept."""
+
+
 @inbox.command("list")
 def inbox_list() -> None:
-    """The turns that failed: key, age, kind of error, whether their writer answered since. Never words."""
+    """The turns that failed. Key, age, kind of error, whether their writer answered since; never words."""
     from bot.stuck import inbox_lines
 
     with database() as opened, opened.transaction(read_only=True) as db:
-        typer.echo("\n".join(inbox_lines(db, datetime.now(UTC), settings().lang)))
+        click.echo("\n".join(inbox_lines(db, datetime.now(UTC), settings().lang)))
 
 
 @inbox.command("replay")
-def inbox_replay(
-    key: Key = None,
-    every: Annotated[bool, typer.Option("--all", help="All but words whose writer answered since.")] = False,
-) -> None:
+@click.argument("key", required=False, help=KEY)
+@click.option("--all", "every", is_flag=True, help="All but words whose writer answered since.")
+def inbox_replay(key: str | None, every: bool) -> None:
     """Run a failed turn again, with one effect. If it fails again it stays kept."""
     from bot.app import real_time
     from bot.inbox import Inbox
@@ -167,7 +170,8 @@ def inbox_replay(
 
 
 @inbox.command("drop")
-def inbox_drop(key: Annotated[str, typer.Argument(help="The key, as the list shows it.")]) -> None:
+@click.argument("key", help=KEY)
+def inbox_drop(key: str) -> None:
     """Never run a failed turn again: its words are emptied."""
     from bot.stuck import give_up
 
@@ -179,4 +183,7 @@ def inbox_drop(key: Annotated[str, typer.Argument(help="The key, as the list sho
 def _said(line: str, done: bool) -> None:
     if not done:
         raise Failed(line)
-    typer.echo(line)
+    click.echo(line)
+
+
+COMMANDS = (check, pause, resume, backup, restore, export, rekey, outbox, inbox)

@@ -3,54 +3,51 @@
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from bot.command import Failed, database, settings
+from bot.command import FILE, Failed, database, settings
 
-roster = typer.Typer(no_args_is_help=True, help="The list of members.")
-invite = typer.Typer(help="Invitations to join.")
-role = typer.Typer(no_args_is_help=True, help="Roles beside those of the roster.")
-person = typer.Typer(no_args_is_help=True, help="The rights of one person.")
+
+@click.group()
+def roster() -> None:
+    """The list of members."""
 
 
 @roster.command("import")
-def roster_import(
-    file: Annotated[Path, typer.Argument(help="CSV or XLSX.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    form: Annotated[list[str] | None, typer.Option(help="A value of the form column besides 2A, 2B, 2C.")] = None,
-) -> None:
-    """Take the list of members in: preview, errors by row, safe to repeat. Exit code 1 if a row was rejected."""
+@click.argument("file", type=FILE, help="CSV or XLSX.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--form", "other", multiple=True, help="A value of the form column besides 2A, 2B, 2C. May be repeated.")
+def roster_import(file: Path, dry_run: bool, yes: bool, other: tuple[str, ...]) -> None:
+    """Take the list of members in. Preview, errors by row, safe to repeat; exit code 1 if a row was rejected."""
     from bot.roster import compared, forms_known, imported, read
     from handlers.texts import say
 
     lang, now = settings().lang, datetime.now(UTC)
     with database() as opened:
         with opened.transaction(read_only=True) as db:
-            found = read(file, today=now.astimezone(settings().zone).date(), forms=(*forms_known(db), *(form or ())))
+            found = read(file, today=now.astimezone(settings().zone).date(), forms=(*forms_known(db), *other))
             preview = compared(db, found)
-        typer.echo("\n".join(preview.lines(lang)))
+        click.echo("\n".join(preview.lines(lang)))
         if dry_run:
-            typer.echo(say(lang, "roster.dry"))
-        elif preview.changes and (yes or typer.confirm(say(lang, "roster.confirm"))):
+            click.echo(say(lang, "roster.dry"))
+        elif preview.changes and (yes or click.confirm(say(lang, "roster.confirm"))):
             with opened.transaction() as db:
                 synced = imported(db, found, now).synced
-            typer.echo("\n".join([say(lang, "roster.done"), *(synced.lines(lang) if synced else ())]))
+            click.echo("\n".join([say(lang, "roster.done"), *(synced.lines(lang) if synced else ())]))
         if found.rejected:
             raise SystemExit(1)
 
 
-@invite.callback(invoke_without_command=True)
-def invite_people(
-    context: typer.Context,
-    unit: Annotated[str | None, typer.Option(help="Only below this unit: a path of names, or its end.")] = None,
-    person: Annotated[str | None, typer.Option(help="Only this member code.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a table that only you may read.")] = None,
-    qr: Annotated[Path | None, typer.Option(help="Write slips to print, with QR pictures, into this folder.")] = None,
-) -> None:
-    """Make invitations: a code, a Telegram link and a web link a person. Earlier ones of these people end."""
+@click.group(invoke_without_command=True)
+@click.option("--unit", help="Only below this unit: a path of names, or its end.")
+@click.option("--person", help="Only this member code.")
+@click.option("--out", type=FILE, help="Write a table that only you may read.")
+@click.option("--qr", type=FILE, help="Write slips to print, with QR pictures, into this folder.")
+@click.pass_context
+def invite(context: click.Context, unit: str | None, person: str | None, out: Path | None, qr: Path | None) -> None:
+    """Make invitations. A code, a Telegram link and a web link a person; earlier ones of these people end."""
     from bot import invitations
     from handlers.texts import say
     from storage import notes
@@ -73,20 +70,19 @@ def invite_people(
         if out:
             invitations.write_table(out, handed)
         if qr:
-            typer.echo(invitations.write_sheets(qr, handed, chosen.lang))
+            click.echo(invitations.write_sheets(qr, handed, chosen.lang))
         if not out and not qr:
             invitations.print_table(sys.stdout, handed)
     until = (now + lasts).astimezone(chosen.zone)
-    typer.echo(say(chosen.lang, "invitations.made", count=len(handed), until=f"{until:%d/%m/%Y}"), err=True)
+    click.echo(say(chosen.lang, "invitations.made", count=len(handed), until=f"{until:%d/%m/%Y}"), err=True)
     if handed and not handed[0].web and not handed[0].telegram:
-        typer.echo(say(chosen.lang, "invitations.no_links"), err=True)
+        click.echo(say(chosen.lang, "invitations.no_links"), err=True)
 
 
 @invite.command("revoke")
-def invite_revoke(
-    unit: Annotated[str | None, typer.Option(help="Everybody below this unit.")] = None,
-    person: Annotated[str | None, typer.Option(help="This member code.")] = None,
-) -> None:
+@click.option("--unit", help="Everybody below this unit.")
+@click.option("--person", help="This member code.")
+def invite_revoke(unit: str | None, person: str | None) -> None:
     """Take invitations back: they open nothing any more. Who has joined stays."""
     from bot import invitations
     from handlers.texts import say
@@ -95,42 +91,49 @@ def invite_revoke(
         raise Failed("invite revoke: name --unit or --person", 2)
     with database() as opened, opened.transaction() as db:
         count = invitations.revoked(db, invitations.whom(db, unit=unit, person=person), datetime.now(UTC))
-    typer.echo(say(settings().lang, "invitations.revoked", count=count))
+    click.echo(say(settings().lang, "invitations.revoked", count=count))
+
+
+@click.group()
+def role() -> None:
+    """Roles beside those of the roster."""
 
 
 @role.command("grant")
-def role_grant(
-    code: Annotated[str, typer.Argument(help="A member code.")],
-    name: Annotated[str, typer.Argument(metavar="ROLE", help="secretary, deputy, officer or admin.")],
-    unit: Annotated[str, typer.Option(help="In which unit: a path of names, or its end.")],
-) -> None:
+@click.argument("code", help="A member code.")
+@click.argument("role", help="secretary, deputy, officer or admin.")
+@click.option("--unit", required=True, help="In which unit: a path of names, or its end.")
+def role_grant(code: str, role: str, unit: str) -> None:
     """Give a person a role that no roster takes away."""
     from bot.roles import granted
 
     with database() as opened, opened.transaction() as db:
-        typer.echo(granted(db, code, name, unit, datetime.now(UTC), settings().lang))
+        click.echo(granted(db, code, role, unit, datetime.now(UTC), settings().lang))
 
 
 @role.command("revoke")
-def role_revoke(
-    code: Annotated[str, typer.Argument(help="A member code.")],
-    name: Annotated[str, typer.Argument(metavar="ROLE", help="secretary, deputy, officer or admin.")],
-    unit: Annotated[str, typer.Option(help="In which unit: a path of names, or its end.")],
-) -> None:
+@click.argument("code", help="A member code.")
+@click.argument("role", help="secretary, deputy, officer or admin.")
+@click.option("--unit", required=True, help="In which unit: a path of names, or its end.")
+def role_revoke(code: str, role: str, unit: str) -> None:
     """Take a role away."""
     from bot.roles import revoked
 
     with database() as opened, opened.transaction() as db:
-        typer.echo(revoked(db, code, name, unit, datetime.now(UTC), settings().lang))
+        click.echo(revoked(db, code, role, unit, datetime.now(UTC), settings().lang))
+
+
+@click.group()
+def person() -> None:
+    """The rights of one person."""
 
 
 @person.command("export")
-def person_export(
-    code: Annotated[str, typer.Argument(help="A member code.")],
-    out: Annotated[Path, typer.Option(help="A JSON file, for you alone.")],
-) -> None:
-    """Everything that is stored about a person, drafts and earlier answers too: for the person. It is recorded."""
+@click.argument("code", help="A member code.")
+@click.option("--out", type=FILE, required=True, help="A JSON file, for you alone.")
+def person_export(code: str, out: Path) -> None:
+    """Everything that is stored about a person. Drafts and earlier answers too, for the person. It is recorded."""
     from bot.person_file import export
 
     with database() as opened:
-        typer.echo(export(opened, code, out, datetime.now(UTC), settings().lang))
+        click.echo(export(opened, code, out, datetime.now(UTC), settings().lang))

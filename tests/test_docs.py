@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
 from bot.cli import app
 from bot.settings import PREFIX, Settings
@@ -39,7 +38,7 @@ def commands(command: Any, called: str = "kiemdiem") -> dict[str, set[str]]:
     return found
 
 
-COMMANDS = commands(typer.main.get_command(app))
+COMMANDS = commands(app)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
