@@ -14,7 +14,7 @@ KEY = "The key, as the list shows it."
 
 @click.command()
 def check() -> None:
-    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still; exits with 1 if so."""
+    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still. Exit code 1 then."""
     from bot.check import check as look
 
     found = look(os.environ, FORMS, datetime.now(UTC))
