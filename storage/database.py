@@ -3,9 +3,10 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,6 +107,7 @@ class Database:
         self.engine = self._engine().execution_options(sealer=sealer or Sealer(), secret=secret)
         self.writers = ThreadPoolExecutor(1 if self.is_sqlite else PARALLEL, thread_name_prefix="database")
         self.readers = ThreadPoolExecutor(2, thread_name_prefix="reading")
+        self._connection: Db | None = None
 
     @property
     def file(self) -> Path | None:
@@ -145,26 +147,57 @@ class Database:
 
     async def write(self, work: Callable[[Db], T]) -> T:
         """Run *work* in one transaction in the database's thread; its result, once committed."""
-
-        def job() -> T:
-            with self.transaction() as db:
-                return work(db)
-
-        return await asyncio.get_running_loop().run_in_executor(self.writers, job)
+        return await self._in_thread(self.writers, self._kept if self.is_sqlite else self.transaction, work)
 
     async def read(self, work: Callable[[Db], T]) -> T:
         """Run *work* in a transaction that only reads: no turn waits for it."""
+        return await self._in_thread(self.readers, partial(self.transaction, read_only=True), work)
 
-        def job() -> T:
-            with self.transaction(read_only=True) as db:
-                return work(db)
+    @contextmanager
+    def _kept(self) -> Iterator[Db]:
+        """A transaction of SQLite's one writing thread, which keeps its connection and so its cache of pages."""
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            self._let_go()  # a commit that failed may have left the transaction open: the pool rolls it back
+            raise
 
-        return await asyncio.get_running_loop().run_in_executor(self.readers, job)
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _in_thread(
+        self, threads: Executor, transaction: Callable[[], AbstractContextManager[Db]], work: Callable[[Db], T]
+    ) -> T:
+        """What `loop.run_in_executor` does, with one future instead of two: a third less to wait for."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def settle(settled: Callable[..., None], value: object) -> None:
+            if not done.done():  # whoever waited may have been cancelled
+                settled(value)
+
+        def job() -> None:
+            try:
+                with transaction() as db:
+                    result = work(db)
+            except BaseException as error:
+                loop.call_soon_threadsafe(settle, done.set_exception, error)
+            else:
+                loop.call_soon_threadsafe(settle, done.set_result, result)
+
+        threads.submit(job)
+        return await done
 
     def close(self) -> None:
         """Let what is under way end, then close every connection."""
         self.writers.shutdown(wait=True)
         self.readers.shutdown(wait=True)
+        self._let_go()
         self.engine.dispose()
 
 

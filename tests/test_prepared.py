@@ -1,5 +1,6 @@
 """Prepared statements give, store and refuse what SQLAlchemy would."""
 
+import asyncio
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -21,35 +22,37 @@ OURS = "Nguyễn Thị Ánh"
 
 
 @pytest.fixture
-def selects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Row], list[Row]]]:
-    """What each prepared select that runs gives, and what SQLAlchemy gives for the same."""
-    both: list[tuple[list[Row], list[Row]]] = []
+def selects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], list[Row], list[Row]]]:
+    """Of each prepared select that runs its values, what it gives, and what SQLAlchemy gives for the same."""
+    all_: list[tuple[dict[str, Any], list[Row], list[Row]]] = []
     prepared = Prepared.rows
 
     def rows(self: Prepared, db: Db, **values: Any) -> list[Row]:
         found = prepared(self, db, **values)
         if isinstance(self.statement, sa.Select):
-            both.append((found, [tuple(row) for row in db.execute(self.statement, values)]))
+            all_.append((values, found, [tuple(row) for row in db.execute(self.statement, values)]))
         return found
 
     monkeypatch.setattr(Prepared, "rows", rows)
-    return both
+    return all_
 
 
 async def test_what_a_season_reads_is_what_sqlalchemy_reads(
-    database: Database, selects: list[tuple[list[Row], list[Row]]]
+    database: Database, selects: list[tuple[dict[str, Any], list[Row], list[Row]]]
 ) -> None:
     world = World(database)
     an, binh = Member(world, AN, AN), Member(world, BINH, BINH)
     for what in (Said("/start"), Tapped("fill.open"), Tapped("consent.accept"), Said("đúng"), Said("Tôi đã dự đủ.")):
         await an.does(what)
         await binh.does(what)
+        await asyncio.gather(an.does(what), binh.does(what))  # in one transaction: lists of two
     world.clock.at = world.cycle.opens + timedelta(days=8)
     await world.jobs.tick("remind")
     await world.settle()
     await an.does(Tapped("fill.open"))
     assert len(selects) > 50
-    for ours, theirs in selects:
+    assert {1, 2} <= {len(value) for values, *_ in selects for value in values.values() if isinstance(value, list)}
+    for _, ours, theirs in selects:
         assert ours == theirs
         assert [[type(value) for value in row] for row in ours] == [[type(value) for value in row] for row in theirs]
 
