@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -12,7 +12,7 @@ from typing import cast
 import click
 
 from bot import operator_commands as operator
-from bot.command import FILE, Failed, database, moment, settings
+from bot.command import PATH, Failed, database, moment, settings
 from bot.people_commands import invite, person, role, roster
 from bot.season_commands import cycle
 
@@ -62,12 +62,13 @@ def demo(port: int) -> None:
 
 @app.command()
 @click.option("--as", "whom", default="KM-0043", help="Whose part to take: a member code.")
-@click.option("--record", type=FILE, help="Write the conversation to this file.")
+@click.option("--record", type=PATH, help="Write the conversation to this file.")
 def chat(whom: str, record: Path | None) -> None:
     """The same conversation in the terminal, on a demo database."""
     from bot.play import chat_as
 
-    asyncio.run(chat_as(whom, record))
+    with suppress(KeyboardInterrupt):  # the usual end
+        asyncio.run(chat_as(whom, record))
 
 
 @app.command()
@@ -75,7 +76,7 @@ def chat(whom: str, record: Path | None) -> None:
 def run(only: str) -> None:
     """The real thing."""
     gc.disable()  # loading leaves no garbage to look for
-    with without("cryptography"):  # 8 MB, for python-telegram-bot's Passport
+    with without("rich", "cryptography"):  # structlog's coloured traces, python-telegram-bot's Passport: 12 MB
         from bot import logs
         from bot.app import PARTS, AlreadyRunning, App
         from bot.channels.telegram import Telegram

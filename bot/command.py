@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 FORMS = Path(__file__).parents[1] / "forms"
-FILE: click.Path = click.Path(path_type=Path)
+PATH: click.Path = click.Path(path_type=Path)
 
 
 class Failed(Exception):

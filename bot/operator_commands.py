@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from bot.command import FILE, FORMS, Failed, database, settings
+from bot.command import FORMS, PATH, Failed, database, settings
 
 KEY = "The key, as the list shows it."
 
 
 @click.command()
 def check() -> None:
-    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still. Exit code 1 then."""
+    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still. Exit code 1 if so."""
     from bot.check import check as look
 
     found = look(os.environ, FORMS, datetime.now(UTC))
@@ -42,7 +42,7 @@ def resume() -> None:
 
 
 @click.command()
-@click.argument("file", type=FILE, help="A new file.")
+@click.argument("file", type=PATH, help="A new file.")
 def backup(file: Path) -> None:
     """Save the database, in use or not, to one verified file. For your eyes only."""
     from bot.backup import save
@@ -52,7 +52,7 @@ def backup(file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=FILE, help="What backup wrote.")
+@click.argument("file", type=PATH, help="What backup wrote.")
 @click.option("--force", is_flag=True, help="Replace a database that holds people; it is kept.")
 def restore(file: Path, force: bool) -> None:
     """Bring a saved database back. It starts paused, and sends nothing that became due meanwhile."""
@@ -67,7 +67,7 @@ def restore(file: Path, force: bool) -> None:
 
 @click.command()
 @click.option("--cycle", required=True, help="The season's code, as cycle list shows it.")
-@click.option("--out", type=FILE, required=True, help="A file that ends in .csv or .xlsx.")
+@click.option("--out", type=PATH, required=True, help="A file that ends in .csv or .xlsx.")
 @click.option("--plain", is_flag=True, help="CSV without the mark by which Excel knows UTF-8.")
 def export(cycle: str, out: Path, plain: bool) -> None:
     """Write the table of a season. A row for everybody, every submitted answer. It is recorded."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bot.command import FILE, Failed, database, settings
+from bot.command import PATH, Failed, database, settings
 
 
 @click.group()
@@ -15,7 +15,7 @@ def roster() -> None:
 
 
 @roster.command("import")
-@click.argument("file", type=FILE, help="CSV or XLSX.")
+@click.argument("file", type=PATH, help="CSV or XLSX.")
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--form", "other", multiple=True, help="A value of the form column besides 2A, 2B, 2C. May be repeated.")
@@ -43,8 +43,8 @@ def roster_import(file: Path, dry_run: bool, yes: bool, other: tuple[str, ...]) 
 @click.group(invoke_without_command=True)
 @click.option("--unit", help="Only below this unit: a path of names, or its end.")
 @click.option("--person", help="Only this member code.")
-@click.option("--out", type=FILE, help="Write a table that only you may read.")
-@click.option("--qr", type=FILE, help="Write slips to print, with QR pictures, into this folder.")
+@click.option("--out", type=PATH, help="Write a table that only you may read.")
+@click.option("--qr", type=PATH, help="Write slips to print, with QR pictures, into this folder.")
 @click.pass_context
 def invite(context: click.Context, unit: str | None, person: str | None, out: Path | None, qr: Path | None) -> None:
     """Make invitations. A code, a Telegram link and a web link a person; earlier ones of these people end."""
@@ -130,7 +130,7 @@ def person() -> None:
 
 @person.command("export")
 @click.argument("code", help="A member code.")
-@click.option("--out", type=FILE, required=True, help="A JSON file, for you alone.")
+@click.option("--out", type=PATH, required=True, help="A JSON file, for you alone.")
 def person_export(code: str, out: Path) -> None:
     """Everything that is stored about a person. Drafts and earlier answers too, for the person. It is recorded."""
     from bot.person_file import export

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.command import FILE, FORMS, Failed, database, moment, settings
+from bot.command import FORMS, PATH, Failed, database, moment, settings
 
 if TYPE_CHECKING:
     from handlers.cycles import Cycle
@@ -19,7 +19,7 @@ def cycle() -> None:
 
 
 @cycle.command("open")
-@click.argument("file", type=FILE, help="The TOML file of the season.")
+@click.argument("file", type=PATH, help="The TOML file of the season.")
 @click.option("--dry-run", is_flag=True, help="Only say who would get what, and when.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def cycle_open(file: Path, dry_run: bool, yes: bool) -> None:

@@ -60,7 +60,6 @@ def server(app: ASGIApp, host: str, port: int) -> Server:
             log_config=None,
             timeout_graceful_shutdown=10,
             server_header=False,
-            proxy_headers=False,
             lifespan="off",
             http=Http,
         )

@@ -158,8 +158,6 @@ def together(db: Db, chats: Sequence[Chat], now: datetime, *, wait: bool) -> dic
 
 def _these(db: Db, chats: Sequence[Chat]) -> dict[Chat, Address]:
     """Asked for each bot: for many pairs and triples at once SQLite would read the whole table."""
-    if len(chats) == 1:
-        return {chat: address for chat in chats if (address := at(db, *chat))}
     found: dict[Chat, Address] = {}
     for channel, bot in {(channel, bot) for channel, bot, _ in chats}:
         theirs = [chat for *of, chat in chats if of == [channel, bot]]

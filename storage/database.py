@@ -3,10 +3,9 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -147,11 +146,21 @@ class Database:
 
     async def write(self, work: Callable[[Db], T]) -> T:
         """Run *work* in one transaction in the database's thread; its result, once committed."""
-        return await self._in_thread(self.writers, self._kept if self.is_sqlite else self.transaction, work)
+
+        def job() -> T:
+            with self._kept() if self.is_sqlite else self.transaction() as db:
+                return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self.writers, job)
 
     async def read(self, work: Callable[[Db], T]) -> T:
         """Run *work* in a transaction that only reads: no turn waits for it."""
-        return await self._in_thread(self.readers, partial(self.transaction, read_only=True), work)
+
+        def job() -> T:
+            with self.transaction(read_only=True) as db:
+                return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self.readers, job)
 
     @contextmanager
     def _kept(self) -> Iterator[Db]:
@@ -166,32 +175,9 @@ class Database:
             raise
 
     def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    async def _in_thread(
-        self, threads: Executor, transaction: Callable[[], AbstractContextManager[Db]], work: Callable[[Db], T]
-    ) -> T:
-        """What `loop.run_in_executor` does, with one future instead of two: a third less to wait for."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-
-        def settle(settled: Callable[..., None], value: object) -> None:
-            if not done.done():  # whoever waited may have been cancelled
-                settled(value)
-
-        def job() -> None:
-            try:
-                with transaction() as db:
-                    result = work(db)
-            except BaseException as error:
-                loop.call_soon_threadsafe(settle, done.set_exception, error)
-            else:
-                loop.call_soon_threadsafe(settle, done.set_result, result)
-
-        threads.submit(job)
-        return await done
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def close(self) -> None:
         """Let what is under way end, then close every connection."""

@@ -182,6 +182,8 @@ class any_of(FunctionElement[Any]):
     inherit_cache = True  # and no type: SQLite's boolean would be compared with 1, which hides it from the indexes
 
     def __init__(self, column: Any, parameter: str) -> None:
+        if not isinstance(column.type, sa.Integer | sa.String):  # a single value goes to SQLite as it is
+            raise TypeError(f"no list of {column.type!r}")
         super().__init__(column, sa.bindparam(parameter, type_=_Many(column.type)))
         self.parameter = parameter
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import play
 from bot.cli import main
 from handlers.messages import Message, dumps
 from storage import addresses, assessments, incoming, notes, outbox
@@ -51,6 +52,15 @@ def run(*words: object) -> int:
         with pytest.raises(SystemExit) as ended:
             main()
     return int(ended.value.code or 0)
+
+
+def test_a_chat_is_ended_from_the_keyboard_without_a_word(capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(code: str, record: Path | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(play, "chat_as", interrupted)
+    assert run("chat") == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_pause_and_resume(capsys: Said) -> None:

@@ -143,6 +143,11 @@ def test_what_cannot_be_prepared_says_so(sqlite: Database, statement: sa.Select[
         Prepared(statement).rows(db)
 
 
+def test_a_list_is_of_ids_or_of_keys() -> None:
+    with pytest.raises(TypeError, match="no list of"):
+        any_of(m.Outgoing.sent_at, "times")
+
+
 def test_a_value_too_few_or_too_many_is_an_error_of_ours(sqlite: Database) -> None:
     find = Prepared(sa.select(m.Note.value).where(any_of(m.Note.name, "names")))
     with sqlite.transaction() as db:
