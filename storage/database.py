@@ -139,7 +139,7 @@ class Database:
                 connection = connection.execution_options(read_only=True)
                 if not self.is_sqlite:
                     connection = connection.execution_options(postgresql_readonly=True)
-            with connection.begin():
+            with self._anew_if_it_fails(connection), connection.begin():
                 if read_only and not self.is_sqlite:  # it holds nobody up, and may take its time between statements
                     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield connection
@@ -167,23 +167,29 @@ class Database:
         """A transaction of SQLite's one writing thread, which keeps its connection and so its cache of pages."""
         if self._connection is None:
             self._connection = self.engine.connect()
-        try:
-            with self._connection.begin():
-                yield self._connection
-        except BaseException:
-            self._let_go()  # a commit that failed may have left the transaction open: the pool rolls it back
-            raise
+        with self._anew_if_it_fails(self._connection), self._connection.begin():
+            yield self._connection
 
-    def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+    @contextmanager
+    def _anew_if_it_fails(self, connection: Db) -> Iterator[None]:
+        """After a failure a connection to SQLite is opened anew.
+
+        A cursor may still be open in the error's frames, or the transaction after a commit that failed: the next
+        BEGIN would find the database locked.
+        """
+        try:
+            yield
+        except BaseException:
+            if self.is_sqlite:
+                connection.invalidate()
+            raise
 
     def close(self) -> None:
         """Let what is under way end, then close every connection."""
         self.writers.shutdown(wait=True)
         self.readers.shutdown(wait=True)
-        self._let_go()
+        if self._connection is not None:
+            self._connection.close()
         self.engine.dispose()
 
 
