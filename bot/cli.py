@@ -74,9 +74,9 @@ def chat(whom: str, record: Path | None) -> None:
 @app.command()
 @click.option("--only", default="", show_default="everything", help="Some of: web,delivery,clock,telegram.")
 def run(only: str) -> None:
-    """The real thing."""
+    """Run the bot: the web page, Telegram, delivery, the clock."""
     gc.disable()  # loading leaves no garbage to look for
-    with without("rich", "cryptography"):  # structlog's coloured traces, python-telegram-bot's Passport: 12 MB
+    with without("rich", "cryptography"):  # structlog's coloured traces, python-telegram-bot's Passport: 11 MB
         from bot import logs
         from bot.app import PARTS, AlreadyRunning, App
         from bot.channels.telegram import Telegram

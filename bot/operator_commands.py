@@ -14,7 +14,10 @@ KEY = "The key, as the list shows it."
 
 @click.command()
 def check() -> None:
-    """Say what is wrong and how to mend it. Settings, database, forms, tokens, what stands still. Exit code 1 if so."""
+    """Say what is wrong and how to mend it. Exit code 1 if anything is.
+
+    Looks at settings, database, forms, tokens, and what stands still.
+    """
     from bot.check import check as look
 
     found = look(os.environ, FORMS, datetime.now(UTC))
@@ -82,7 +85,7 @@ def export(cycle: str, out: Path, plain: bool) -> None:
 
 @click.command()
 def rekey() -> None:
-    """Seal all stored words with the newest KIEMDIEM_DATA_KEY. May be repeated."""
+    """Seal all stored words with the newest of the data keys. May be repeated."""
     from handlers.texts import say
     from storage.resealing import NoKey, reseal
 

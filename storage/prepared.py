@@ -200,7 +200,7 @@ class each_of(FunctionElement[Any]):
 @compiles(any_of)
 def _any_on_sqlite(element: Any, compiler: Any, *, one: bool = False, **kw: Any) -> str:
     column, values = (compiler.process(clause, **kw) for clause in element.clauses)
-    if one:  # half the time of a list
+    if one:  # about 0.6 of the time of a list
         return f"{column} = {values}"
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - text of ours, values are parameters
 
