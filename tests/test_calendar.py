@@ -127,7 +127,11 @@ def test_a_moment_that_is_allowed_stays_and_the_others_move_forward(data: st.Dat
 
 @given(seasons())
 def test_the_rules_survive_their_storage(season: Cycle) -> None:
-    assert replace(loads(dumps(season)), id=season.id) == season
+    def in_utc(cycle: Cycle) -> Cycle:  # times of two zones in a doubled or missing hour are never equal in Python
+        moments = {name: getattr(cycle, name).astimezone(UTC) for name in ("opens", "due", "closes")}
+        return replace(cycle, id=season.id, **moments)
+
+    assert in_utc(loads(dumps(season))) == in_utc(season)
 
 
 def test_the_season_of_the_example_skips_the_day_off_and_uses_the_saturday_worked_for_it() -> None:
