@@ -25,6 +25,9 @@ REPLY, RECEIPT, NOTICE, REMINDER, DIGEST = "reply", "receipt", "notice", "remind
 WAITING_REPLY = "outgoing.state = 'queued' AND outgoing.kind IN ('reply', 'receipt')"
 WAITING_NOTICE = "outgoing.state = 'queued' AND outgoing.kind NOT IN ('reply', 'receipt')"
 OPEN_REPLY = "outgoing.state IN ('queued', 'claimed') AND outgoing.kind IN ('reply', 'receipt')"
+IN_A_HAND = "outgoing.state = 'claimed'"
+SAID = "outgoing.state = 'sent' AND outgoing.body IS NOT NULL"
+FAILED = "outgoing.state IN ('refused', 'unsure')"
 
 
 def _only(condition: str) -> dict[str, Any]:
@@ -109,6 +112,7 @@ class Address(Base):
     place: Mapped[str] = mapped_column(default="")  # which flow its next words go to: "join/birth", "fill", "menu"
     memory: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what that flow must remember: ids, never words
     seq: Mapped[int] = mapped_column(default=0)  # the web page's last message number
+    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # the last number the page says it has shown
     last_seen: Mapped[datetime]
     __table_args__ = (UniqueConstraint("channel", "bot", "chat"),)
 
@@ -145,6 +149,7 @@ class Cycle(Base):
     code: Mapped[str] = mapped_column(unique=True)
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    opening: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # its rows are still being made
     rules: Mapped[str]  # JSON of the file, checked: handlers.cycles reads it
     digest: Mapped[str]  # of ``rules``: whoever has read these rules need not read them again
 
@@ -188,6 +193,7 @@ class Assessment(Base):
     form_id: Mapped[int | None] = mapped_column(ForeignKey("cycle_form.id"))  # None: the roster gave none
     state: Mapped[str] = mapped_column(sa.String(12))
     exempt_reason: Mapped[str | None]
+    state_before: Mapped[str | None] = mapped_column(sa.String(12))  # of the exempt: what it goes back to
     place: Mapped[str] = mapped_column(default="")  # where filling stands: a question's id, "review/2", ...
     revision: Mapped[int] = mapped_column(default=0)  # one more with every change of an answer
     remind_at: Mapped[datetime | None]  # the next reminder; None: none is due any more
@@ -275,6 +281,9 @@ class Outgoing(Base):
         Index("ix_outgoing_replies", "sender", "due_at", "id", **_only(WAITING_REPLY)),
         Index("ix_outgoing_notices", "sender", "due_at", "id", **_only(WAITING_NOTICE)),
         Index("ix_outgoing_open", "address_id", "id", **_only(OPEN_REPLY)),
+        Index("ix_outgoing_claimed", "sender", "claimed_by", **_only(IN_A_HAND)),
+        Index("ix_outgoing_said", "sent_at", **_only(SAID)),
+        Index("ix_outgoing_failed", "due_at", **_only(FAILED)),
         Index("ix_outgoing_assessment", "assessment_id"),
     )
 

@@ -70,7 +70,7 @@ def test_a_backup_of_a_database_in_use_is_one_file_for_its_owner_alone(running: 
     with running.transaction() as db:  # somebody answers meanwhile
         answer(db, "a2", "chưa")
         lines = backup.save(running, file, "en")
-    assert lines == [f"Saved and verified: {file}. Revision 0001: 3 members, 1 answers, 0 submissions."]
+    assert lines == [f"Saved and verified: {file}. Revision 0002: 3 members, 1 answers, 0 submissions."]
     assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.glob("saved.db*")) == ["saved.db"]
 
@@ -80,7 +80,7 @@ def test_a_draft_is_resumed_on_the_restored_database(running: Database, tmp_path
     target = tmp_path / "new" / "kiemdiem.db"
     target.parent.mkdir()
     assert restore(target, tmp_path / "saved.db") == [
-        f"Restored {target}. Revision 0001: 3 members, 1 answers, 0 submissions.",
+        f"Restored {target}. Revision 0002: 3 members, 1 answers, 0 submissions.",
         "Due meanwhile: 1 reminders, 0 waiting messages. Nothing was sent.",
         "It is PAUSED: it answers, and sends nothing by itself. Have a look, then run: kiemdiem resume",
     ]
@@ -110,7 +110,7 @@ def test_a_database_with_people_is_replaced_by_force_only_and_kept(running: Data
     old = running.file.with_name(running.file.name + ".before-20261201T030000Z")
     assert lines[1] == f"What was there before is kept as {old}."
     assert backup.save(Database(f"sqlite:///{old}"), tmp_path / "old.db", "en") == [
-        f"Saved and verified: {tmp_path / 'old.db'}. Revision 0001: 3 members, 2 answers, 0 submissions."
+        f"Saved and verified: {tmp_path / 'old.db'}. Revision 0002: 3 members, 2 answers, 0 submissions."
     ]
 
 

@@ -123,7 +123,7 @@ def test_a_missing_an_old_and_a_newer_database_are_told_apart(environ: dict[str,
     with database.transaction() as db:
         db.execute(sa.text("DELETE FROM alembic_version"))
     assert found(environ).wrong == [
-        "The database is at revision -, 0001 is needed. Back it up, then run: kiemdiem migrate"
+        "The database is at revision -, 0002 is needed. Back it up, then run: kiemdiem migrate"
     ]
     database.close()
 

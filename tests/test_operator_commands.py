@@ -81,8 +81,8 @@ def test_a_backup_is_restored_by_command(installation: Path, tmp_path: Path, cap
     assert run("restore", saved, "--force") == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[:2] == [
-        f"Saved and verified: {saved}. Revision 0001: 3 members, 0 answers, 0 submissions.",
-        f"Restored {Path('kiemdiem.db')}. Revision 0001: 3 members, 0 answers, 0 submissions.",
+        f"Saved and verified: {saved}. Revision 0002: 3 members, 0 answers, 0 submissions.",
+        f"Restored {Path('kiemdiem.db')}. Revision 0002: 3 members, 0 answers, 0 submissions.",
     ]
     assert said.err.splitlines() == [
         f"{saved} exists already. Choose another name; an old backup is never overwritten.",

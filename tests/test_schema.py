@@ -1,12 +1,15 @@
 """Migrations and models make the same tables."""
 
+from pathlib import Path
+
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from storage.database import Database
 from storage.models import Base
-from storage.schema import HERE, known_revisions, revision
+from storage.schema import HERE, _config, known_revisions, migrate, revision
 
 
 def test_migrations_make_the_tables_the_models_say(database: Database) -> None:
@@ -18,3 +21,21 @@ def test_migrations_make_the_tables_the_models_say(database: Database) -> None:
 def test_the_revisions_are_known_without_loading_alembic(database: Database) -> None:
     assert known_revisions() == [script.revision for script in ScriptDirectory(str(HERE)).walk_revisions()]
     assert revision(database) == known_revisions()[0]
+
+
+def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    with database.transaction() as db:
+        command.upgrade(_config(db), "0001")
+        for row in (
+            "INSERT INTO cycle VALUES (1, '2026', '2026-11-25', NULL, '{}', 'd')",
+            "INSERT INTO unit VALUES (1, NULL, 'cell', 'Chi bộ 1', 'chi bo 1', '1.')",
+            "INSERT INTO address (id, channel, bot, chat, place, memory, seq, last_seen)"
+            " VALUES (1, 'web', '', 'x', '', '{}', 7, '2026-11-25')",
+        ):
+            db.exec_driver_sql(row)
+    migrate(database)
+    with database.transaction(read_only=True) as db:
+        assert db.exec_driver_sql("SELECT code, opening FROM cycle").all() == [("2026", 0)]
+        assert db.exec_driver_sql("SELECT seq, shown FROM address").all() == [(7, 0)]
+    database.close()
