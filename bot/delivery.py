@@ -21,6 +21,7 @@ from storage.outbox import Outgoing
 log = structlog.get_logger()
 
 LOOK = 1.0  # seconds between looks for due rows, besides being woken; and after a failure of the database
+TAKE_OVER = 60.0  # seconds between looks for claims that a process committed after this one took the lead
 AT_ONCE = 64  # notices on their way together
 SOON = 0.02  # seconds in which others are likely to be marked as sent as well
 
@@ -59,6 +60,7 @@ class Delivery:
         self.notices_under_way = 0
         self.outcomes: Counter[str] = Counter()  # of sends, for the metrics
         self.looked = time.monotonic()  # when a loop last went round, for health
+        self.took_over = time.monotonic()
 
     # ------------------------------------------------------------------ what the inbox uses
 
@@ -136,8 +138,13 @@ class Delivery:
         if not self._may() and not self.sent:
             return False
         lost, self.lost = self.lost, False
+        again = time.monotonic() - self.took_over >= TAKE_OVER
+        if again:
+            self.took_over = time.monotonic()
 
         def claimed(db: Db) -> list[Outgoing]:
+            if again and self._may():
+                claims.take_over(db, self.id, self.bot, self.now())
             if lost:
                 claims.put_back_lost(db, self.id, self.in_hand, self.now())
             if not self._may():
