@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from handlers.calendar import is_quiet, is_working_day, local_day, moment, next_reminder, quiet_begins
+from handlers.calendar import (
+    digest_begins,
+    is_quiet,
+    is_working_day,
+    local_day,
+    moment,
+    next_reminder,
+    out_of_quiet,
+    quiet_begins,
+)
 from handlers.cycles import Cycle
 from handlers.turn import current_cycle
 from storage import cycles, job_runs, notes, outbox, readers, reminders, tidying
@@ -56,8 +65,9 @@ def remind(db: Db, now: datetime, cycle: Cycle) -> Done:
             times.append((each.id, at))
             continue
         goes_out = not silent and each.address_id is not None
+        asked_for = each.snoozed_until is not None and at == out_of_quiet(cycle, each.snoozed_until)
         if goes_out:
-            asked = ":snooze" if at == each.snoozed_until else ""
+            asked = f":snooze:{cycle.local(at):%H%M}" if asked_for else ""
             rows.append(
                 {
                     "key": f"reminder:{each.id}:{today}{asked}",
@@ -71,7 +81,7 @@ def remind(db: Db, now: datetime, cycle: Cycle) -> Done:
             )
         following = next_reminder(
             cycle,
-            reminded=each.reminded + goes_out,
+            reminded=each.reminded + (goes_out and not asked_for),
             reminded_at=now if goes_out else each.reminded_at,
             snoozed_until=each.snoozed_until,
             after=now,
@@ -86,16 +96,18 @@ def remind(db: Db, now: datetime, cycle: Cycle) -> Done:
 def digest(db: Db, now: datetime, cycle: Cycle) -> Done:
     """Put today's digests: to secretaries and deputies from ``digest_at``, to officers from ``officer_digest_at``.
 
-    On working days while the cycle runs. Each is worded when it is claimed, and withdrawn where there is nothing to
-    say; a reader who can be reached only later in the day gets it then.
+    On working days while the cycle runs, to secretaries on the closing day too, until the quiet hours. Each is worded
+    when it is claimed, and withdrawn where there is nothing to say; a reader who can be reached only later in the day
+    gets it then.
     """
     today = local_day(cycle, now)
-    runs = not cycle.closed and cycle.opens <= now <= cycle.closes and not notes.paused(db)
+    begins = digest_begins(cycle, today)
     who: list[Reader] = []
-    if runs and is_working_day(cycle, today) and not is_quiet(cycle, now):
-        if now >= moment(cycle, today, cycle.digest_at):
+    if cycle.opens <= now and not (cycle.closed or notes.paused(db) or is_quiet(cycle, now)):
+        if begins is not None and now >= begins:
             who += readers.secretaries(db, cycle.id)
-        if now >= moment(cycle, today, cycle.officer_digest_at):
+        officers_begin = moment(cycle, today, cycle.officer_digest_at)
+        if is_working_day(cycle, today) and officers_begin <= now <= cycle.closes:
             who += readers.officers(db)
     rows = [
         {
@@ -115,11 +127,12 @@ def digest(db: Db, now: datetime, cycle: Cycle) -> Done:
 
 
 def close(db: Db, now: datetime) -> Done:
-    """Close the cycle once nobody may be typing any more."""
+    """Close the cycle once nobody may be typing any more. The digests of the closing day are still sent."""
     cycle = current_cycle(db)
     ends = cycle is not None and not cycle.closed and now > cycle.closes + cycle.grace_at_most
     if cycle is not None and ends:
-        cycles.close(db, cycle.id, now)
+        digest(db, now, cycle)
+        cycles.close(db, cycle.id, now, also=(m.REMINDER,))
     job_runs.record(db, "close", now, expected=int(ends), put_out=int(ends))
     return Done(int(ends), int(ends))
 

@@ -6,11 +6,10 @@ from datetime import datetime
 
 from bot.opening import Opening, opening_of
 from handlers import cycles as rules
-from handlers import forms, notices
+from handlers import forms
 from handlers.calendar import allowed, first_reminder, next_reminder
 from handlers.cycles import Cycle
 from handlers.forms import Form, Problem
-from handlers.messages import dumps
 from storage import audit, cycles, enrolments, outbox, reminders, season_counts
 from storage import models as m
 from storage.database import Database, Db
@@ -36,7 +35,7 @@ def open_cycle(
     enrolments.add_missing(db, cycle.id, cycle.admitted_before, first_reminder(cycle, now))
     audit.record(db, "cycle.opened", now, cycle_id=cycle.id)
     opening = opening_of(db, cycle, now, lang)
-    _put_first_notices(db, cycle, now, lang)
+    _put_first_notices(db, cycle, now)
     return opening
 
 
@@ -83,7 +82,7 @@ def reschedule(db: Db, cycle: Cycle, now: datetime) -> None:
     )
 
 
-def _put_first_notices(db: Db, cycle: Cycle, now: datetime, lang: str) -> None:
+def _put_first_notices(db: Db, cycle: Cycle, now: datetime) -> None:
     at = allowed(cycle, max(now, cycle.opens))
     outbox.put_notices(
         db,
@@ -94,9 +93,7 @@ def _put_first_notices(db: Db, cycle: Cycle, now: datetime, lang: str) -> None:
                 "address_id": each.address_id,
                 "person_id": each.person_id,
                 "assessment_id": each.assessment_id,
-                "due_at": at,
-                "expires_at": cycle.due,
-                "body": dumps(notices.opened(each.lang or lang, cycle, each.assessment_id)),
+                "due_at": at,  # it is worded when it is claimed: the deadline may have moved by then
             }
             for each in season_counts.bound(db, cycle.id)
         ],

@@ -1,63 +1,78 @@
-"""Words a reminder or a digest in the transaction that claims it, or finds that it is not wanted any more."""
+"""Words a notice in the transaction that claims it, or finds that it is not wanted any more."""
 
 from datetime import datetime, timedelta
 
 from handlers import digests, notices
-from handlers.calendar import is_quiet, local_day, next_reminder
+from handlers.calendar import deadline_reminder, is_quiet, local_day, next_reminder, out_of_quiet
 from handlers.cycles import Cycle
-from handlers.messages import Message, dumps
+from handlers.messages import Message, dumps, loads
 from handlers.progress import below, stage_of, standings, tallies
 from handlers.turn import current_cycle
 from storage import addresses, assessments, notes, outbox, people, progress, reminders, units
 from storage import models as m
+from storage.assessments import Assessment
 from storage.database import Db
 from storage.outbox import Outgoing
 from storage.people import Person
 
 
-def worded(db: Db, outgoing: Outgoing, now: datetime, lang: str = "vi") -> str | None:
-    """The Message of *outgoing* as JSON; None: it is withdrawn. *lang*: of those who have not chosen one."""
+def worded(db: Db, outgoing: Outgoing, now: datetime, lang: str = "vi") -> str | datetime | None:
+    """The Message of *outgoing* as JSON; a time: ask again then; None: it is withdrawn.
+
+    *lang*: of those who have not chosen one.
+    """
     cycle = current_cycle(db)
     person = people.by_id(db, outgoing.person_id) if outgoing.person_id else None
     address = addresses.by_id(db, outgoing.address_id)
     if cycle is None or person is None or address is None or notes.paused(db):
         return None
-    running = not cycle.closed and cycle.opens <= now <= cycle.closes
-    theirs = address.closed is None and address.person_id == person.id
-    if not running or not theirs or is_quiet(cycle, now):
+    if address.closed is not None or address.person_id != person.id:
         return None
     lang = person.lang or lang
-    if outgoing.kind == m.REMINDER:
-        message = _reminder(db, outgoing, cycle, now, lang)
-    else:
-        message = _digest(db, outgoing, cycle, person, now, lang)
+    match outgoing.kind:
+        case m.NOTICE:
+            return _opened(db, outgoing, cycle, now, lang)
+        case m.REMINDER:
+            message = _reminder(db, outgoing, cycle, now, lang)
+        case _:
+            message = _digest(db, outgoing, cycle, person, now, lang)
     return dumps(message) if message else None
 
 
-def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | None:
-    """A reminder, if it still applies: then it is counted."""
+def _opened(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> str | datetime | None:
+    """The first notice of a season, with the deadline as it is now, to who still owes a review."""
     assert outgoing.assessment_id is not None
+    assessment = assessments.by_id(db, outgoing.assessment_id)
+    if assessment is None or not assessment.owes or assessment.cycle_id != cycle.id or assessment.form_id is None:
+        return None
+    if cycle.closed or now > cycle.due:
+        return None
+    if outgoing.channel != "web" and is_quiet(cycle, now):  # a page rings nobody
+        return out_of_quiet(cycle, now)
+    return dumps(notices.opened(lang, cycle, assessment.id))
+
+
+def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | None:
+    """A reminder, if it still applies: then it is counted. It is asked at each claim, for a send may have failed."""
+    assert outgoing.assessment_id is not None
+    if cycle.closed or not cycle.opens <= now <= cycle.closes or is_quiet(cycle, now):
+        return None
     reminders.lock(db, outgoing.assessment_id)
     assessment = assessments.by_id(db, outgoing.assessment_id)
     if assessment is None or not assessment.owes or assessment.cycle_id != cycle.id or assessment.form_id is None:
         return None
-    kind = outgoing.key.split(":")[3:4]  # reminder:<assessment>:<date>[:snooze | :nudge:<n>]
-    if kind != ["snooze"]:
-        if assessment.snoozed_until is not None and assessment.snoozed_until > now:
-            return None
-        if assessment.reminded_at is not None and now < assessment.reminded_at + cycle.minimum_gap:
-            return None
-    if not kind and assessment.reminded >= cycle.at_most:
+    kind = outgoing.key.split(":")[3:4]  # reminder:<assessment>:<date>[:snooze:<hour> | :nudge:<turn>]
+    asked_for = kind == ["snooze"]
+    if not asked_for and assessment.snoozed_until is not None and assessment.snoozed_until > now:
+        return None
+    if outgoing.body is not None:  # a part of it has been sent, and it is counted
+        return loads(outgoing.body)
+    if not asked_for and assessment.reminded_at is not None and now < assessment.reminded_at + cycle.minimum_gap:
+        return None
+    if not kind and assessment.reminded >= cycle.at_most and not _is_deadline_day(cycle, now):
         return None
     if outgoing.channel != "web":  # a page rings nobody: what waits there was not a reminder sent
-        following = next_reminder(
-            cycle,
-            reminded=assessment.reminded + 1,
-            reminded_at=now,
-            snoozed_until=assessment.snoozed_until,
-            after=now,
-        )
-        reminders.count(db, assessment.id, now, following)
+        _count(db, outgoing, cycle, assessment, now, more=not asked_for)
     return notices.reminder(
         lang,
         cycle,
@@ -69,9 +84,43 @@ def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str
     )
 
 
+def _is_deadline_day(cycle: Cycle, now: datetime) -> bool:
+    """Whether the deadline's own reminder belongs to this day."""
+    own = deadline_reminder(cycle)
+    return own is not None and local_day(cycle, own) == local_day(cycle, now)
+
+
+def _count(db: Db, outgoing: Outgoing, cycle: Cycle, assessment: Assessment, now: datetime, *, more: bool) -> None:
+    """Count a reminder that goes out now, and keep in its row what undoes that where it does not get out."""
+    snoozed_until, before = assessment.snoozed_until, assessment.reminded_at
+    this = reminders.Count(
+        at=now,
+        more=int(more),
+        remind_at=next_reminder(
+            cycle,
+            reminded=assessment.reminded + more,
+            reminded_at=now,
+            snoozed_until=snoozed_until,
+            after=now,
+        ),
+        reminded_at_before=before,
+        remind_at_unsent=next_reminder(
+            cycle, reminded=assessment.reminded, reminded_at=before, snoozed_until=snoozed_until, after=now
+        ),
+    )
+    reminders.count(db, assessment.id, this)
+    outbox.set_facts(db, outgoing.id, this.facts())
+
+
 def _digest(db: Db, outgoing: Outgoing, cycle: Cycle, reader: Person, now: datetime, lang: str) -> Message | None:
-    """A digest of what its reader may know now, if anything is still to be done. Its counts are kept with it."""
+    """A digest of what its reader may know now, if anything is still to be done. Its counts are kept with it.
+
+    The last one of a season is sent on the closing day after the closing, unless the season was closed early.
+    """
     assert outgoing.unit_id is not None
+    over = local_day(cycle, now) > local_day(cycle, cycle.closes) or (cycle.closed and now <= cycle.closes)
+    if over or now < cycle.opens or is_quiet(cycle, now):
+        return None
     unit = units.by_id(db, outgoing.unit_id)
     members = progress.members(db, reader, outgoing.unit_id, cycle.id)
     if unit is not None and members is not None:

@@ -71,6 +71,29 @@ def schedule(cycle: Cycle) -> tuple[datetime, ...]:
     return tuple(by_day.values())
 
 
+def deadline_reminder(cycle: Cycle) -> datetime | None:
+    """The slot of the deadline: the last one that is not after it; None where the season has none.
+
+    Neither the limit of reminders nor what a person asked for takes it away.
+    """
+    return max((at for at in schedule(cycle) if at <= cycle.due), default=None)
+
+
+def digest_begins(cycle: Cycle, day: date) -> datetime | None:
+    """From when on secretaries are sent the digest of a local *day*; None: no digest that day.
+
+    On working days and on the closing day. Where the season closes before the digest's hour, or at it, the last digest
+    comes a minute after, so that it says who never submitted.
+    """
+    closing_day = local_day(cycle, cycle.closes)
+    if not local_day(cycle, cycle.opens) <= day <= closing_day:
+        return None
+    at = moment(cycle, day, cycle.digest_at)
+    if day == closing_day:
+        return at if at < cycle.closes else cycle.closes.astimezone(UTC) + timedelta(minutes=1)
+    return at if is_working_day(cycle, day) else None
+
+
 def next_reminder(
     cycle: Cycle,
     *,
@@ -81,15 +104,17 @@ def next_reminder(
 ) -> datetime | None:
     """When somebody who owes is to be reminded next, always later than *after*; None: no more.
 
-    *reminded* is how many reminders they got so far, *reminded_at* the last of them. What they asked for themselves
-    (*snoozed_until*) comes first: neither the limit, the gap nor a day off stands in its way, the quiet hours do.
+    *reminded* is how many reminders they got so far without asking for them, *reminded_at* the last of any kind. What
+    they asked for themselves (*snoozed_until*) comes first: neither the limit, the gap nor a day off stands in its way,
+    the quiet hours do. The limit never stands in the way of the deadline's own reminder.
     """
     if snoozed_until is not None and snoozed_until > after:
         asked = out_of_quiet(cycle, snoozed_until)
         return asked if asked <= cycle.closes else None
+    slots = schedule(cycle)
     if reminded >= cycle.at_most:
-        return None
-    for slot in schedule(cycle):
+        slots = tuple(slot for slot in slots if slot == deadline_reminder(cycle))
+    for slot in slots:
         if reminded_at is not None and slot <= reminded_at:
             continue
         at = slot if reminded_at is None else allowed(cycle, max(slot, reminded_at + cycle.minimum_gap))

@@ -19,6 +19,8 @@ def when(lang: str, cycle: Cycle, at: datetime) -> str:
 
 def left(lang: str, cycle: Cycle, now: datetime) -> str:
     """How long there is to the deadline, in whole local days."""
+    if now > cycle.closes:
+        return say(lang, "reminder.closed", closes=when(lang, cycle, cycle.closes))
     days = (local_day(cycle, cycle.due) - local_day(cycle, now)).days
     if now > cycle.due:
         return say(lang, "reminder.overdue", due=when(lang, cycle, cycle.due), closes=when(lang, cycle, cycle.closes))

@@ -8,7 +8,7 @@ from handlers import consent, fill, join, menu, mine, offered, officer, secretar
 from handlers.messages import Message, Move, Said, Sent, Tapped
 from handlers.texts import say
 from handlers.turn import Turn
-from storage import addresses
+from storage import addresses, claims
 from storage.invitations import code_in
 
 Handler = Callable[[Turn], list[Message]]
@@ -73,7 +73,7 @@ def route(turn: Turn) -> list[Message]:
     """What the bot says to this event. Every path ends in a message that shows where the person is."""
     match turn.event:
         case Sent("blocked"):
-            addresses.close(turn.db, turn.address.id, "blocked")
+            claims.unreachable(turn.db, turn.address.id, "blocked", in_flight=False)
             return []
         case Sent("unblocked"):
             addresses.seen(turn.db, turn.address.id, turn.now)

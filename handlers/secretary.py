@@ -68,6 +68,8 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
     if plan.cooling:
         hours = f"{cycle.minimum_gap.total_seconds() / 3600:g}"
         lines.append(say(turn.lang, "secretary.cooling", hours=hours, names=_names(plan.cooling)))
+    if plan.asked:
+        lines.append(say(turn.lang, "secretary.asked", names=_names(plan.asked)))
     if plan.passive:
         lines.append(say(turn.lang, "secretary.passive", names=_names(plan.passive)))
     if plan.call:
@@ -81,7 +83,7 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
     plan = nudges.plan(cycle, _others(turn, members), turn.now)
-    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan), turn.now)
+    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan, turn.key), turn.now)
     at = when(turn.lang, cycle, plan.at)
     name = "nobody" if not number else "nudged" if plan.at <= turn.now else "nudged_later"
     return Message(say(turn.lang, f"secretary.{name}", number=number, at=at), moves=(_back(turn, unit, again=True),))

@@ -11,15 +11,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage import models as m
-from storage import notes
+from storage import notes, reminders
 from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
 from storage.prepared import Prepared, Row, any_of
 from storage.sealing import seal
 
 REPLIES = (m.REPLY, m.RECEIPT)
-Word = Callable[[Db, Outgoing, datetime], str | None]
-"""Words a row that was put without a body, as JSON of its Message; None: it is not wanted any more."""
+Word = Callable[[Db, Outgoing, datetime], str | datetime | None]
+"""Words a row that was put without a body, as JSON of its Message; a time: it is to be asked again then; None: it is
+not wanted any more. A reminder is asked at each claim."""
 
 
 class CannotWord(Exception):
@@ -60,12 +61,22 @@ def _mine(key: str, run: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def finish(db: Db, key: str, run: str, state: str, why: str) -> None:
-    """The end of a message that was not sent: refused, unsure, withdrawn. It keeps its words for the operator."""
+    """The end of a message that was not sent: refused, unsure, withdrawn. It keeps its words for the operator.
+
+    A reminder that is not *unsure* surely was not sent: it does not count.
+    """
+    if state != m.UNSURE:
+        _uncount(db, *_mine(key, run))
     db.execute(sa.update(m.Outgoing).where(*_mine(key, run)).values(state=state, why=why))
 
 
 def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, parts_sent: int) -> None:
-    """Try again at *due_at*. *counted*: the next failure waits longer. Parts that were sent are not sent again."""
+    """Try again at *due_at*. *counted*: the next failure waits longer. Parts that were sent are not sent again.
+
+    A reminder of which no part was sent waits as though it had never been claimed: without words, and not counted.
+    """
+    if not parts_sent:
+        _uncount(db, *_mine(key, run))
     db.execute(
         sa.update(m.Outgoing)
         .where(*_mine(key, run))
@@ -77,6 +88,15 @@ def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, par
             attempts=m.Outgoing.attempts + (1 if counted else 0),
         )
     )
+
+
+def _uncount(db: Db, *which: sa.ColumnElement[bool]) -> None:
+    """Undo the count of the claimed reminders among *which* that surely were not sent, and drop their words."""
+    these = (*which, m.Outgoing.kind == m.REMINDER, m.Outgoing.state == m.CLAIMED, m.Outgoing.parts_sent == 0)
+    for row in db.execute(sa.select(m.Outgoing.id, m.Outgoing.assessment_id, m.Outgoing.facts).where(*these)).all():
+        if row.facts is not None and row.assessment_id is not None:
+            reminders.uncount(db, row.assessment_id, reminders.counted(row.facts))
+        db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == row.id).values(body=None, facts=None))
 
 
 def part_sent(db: Db, key: str, run: str, parts: int) -> None:
@@ -93,8 +113,12 @@ def refuse(db: Db, key: str, why: str) -> None:
     )
 
 
-def unreachable(db: Db, address_id: int, why: str) -> None:
-    """Close an address. What waits for it goes to the person's other address where there is one, else is withdrawn."""
+def unreachable(db: Db, address_id: int, why: str, *, in_flight: bool = True) -> None:
+    """Close an address. What waits for it goes to the person's other address where there is one, else is withdrawn.
+
+    *in_flight*: what has been claimed for it as well, for a send has failed. Where only an event told of it, what is
+    on its way is left to the send that is under way.
+    """
     person_id = db.execute(sa.select(m.Address.person_id).where(m.Address.id == address_id)).scalar()
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
     other = (
@@ -106,9 +130,10 @@ def unreachable(db: Db, address_id: int, why: str) -> None:
             .limit(1)
         ).first()
     )
-    waiting = sa.update(m.Outgoing).where(
-        m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
-    )
+    states = (m.QUEUED, m.CLAIMED) if in_flight else (m.QUEUED,)
+    if in_flight:
+        _uncount(db, m.Outgoing.address_id == address_id)
+    waiting = sa.update(m.Outgoing).where(m.Outgoing.address_id == address_id, m.Outgoing.state.in_(states))
     if other:
         there = {"address_id": other[0], "sender": other[1]}
         moved = waiting.where(m.Outgoing.kind.not_in(REPLIES))
@@ -136,6 +161,7 @@ def put_back_lost(db: Db, run: str, in_hand: Container[str], now: datetime) -> N
     claimed = sa.select(m.Outgoing.key).where(m.Outgoing.state == m.CLAIMED, m.Outgoing.claimed_by == run)
     for key in db.scalars(claimed).all():
         if key not in in_hand:
+            _uncount(db, *_mine(key, run))
             db.execute(
                 sa.update(m.Outgoing).where(*_mine(key, run)).values(state=m.QUEUED, claimed_by=None, due_at=now)
             )
@@ -208,11 +234,13 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
             _close(db, outgoing, m.EXPIRED)
         elif lost_sight(db, outgoing):
             _close(db, outgoing, m.WITHDRAWN)
-        elif outgoing.body is not None:
+        elif outgoing.body is not None and outgoing.kind != m.REMINDER:
             if _claim(db, outgoing, run):
                 return outgoing
         elif (body := _worded(db, outgoing, now, word)) is None:
             _close(db, outgoing, m.WITHDRAWN)
+        elif isinstance(body, datetime):
+            put_off(db, outgoing, body)
         elif _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}")):
             return outgoing.with_body(body)
     return None
@@ -234,7 +262,13 @@ def _opened(db: Db, row: Row) -> Outgoing:
         raise CannotWord(row[1]) from error
 
 
-def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | None:
+def put_off(db: Db, outgoing: Outgoing, due_at: datetime) -> None:
+    """Ask a row that waits again at *due_at*: now is not the time for it."""
+    this = sa.update(m.Outgoing).where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED)
+    db.execute(this.values(due_at=due_at))
+
+
+def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | datetime | None:
     try:
         return word(db, outgoing, now)
     except Exception as error:

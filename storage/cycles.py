@@ -1,7 +1,7 @@
 """Cycles and their frozen forms."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,8 +66,11 @@ def change(db: Db, cycle_id: int, rules: str) -> None:
     db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(rules=rules, digest=_digest(rules)))
 
 
-def close(db: Db, cycle_id: int, now: datetime) -> None:
-    """End a cycle: nobody is reminded any more, and what still waits to be said about it is withdrawn."""
+def close(db: Db, cycle_id: int, now: datetime, also: Collection[str] = (m.REMINDER, m.DIGEST)) -> None:
+    """End a cycle: nobody is reminded any more, and what still waits to be said about it is withdrawn.
+
+    *also*: the kinds that are withdrawn besides the notices about a review.
+    """
     db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(closed_at=now))
     db.execute(
         sa.update(m.Assessment)
@@ -79,7 +82,7 @@ def close(db: Db, cycle_id: int, now: datetime) -> None:
         .where(
             m.Outgoing.state == m.QUEUED,
             sa.or_(
-                m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)),
+                m.Outgoing.kind.in_(also),
                 sa.and_(m.Outgoing.kind == m.NOTICE, m.Outgoing.assessment_id.is_not(None)),
             ),
         )

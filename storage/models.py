@@ -271,7 +271,7 @@ class Outgoing(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     parts_sent: Mapped[int] = mapped_column(default=0)  # of a long text that went out in parts
     body: Mapped[bytes | None]  # JSON of the Message, sealed; None: worded when claimed, or emptied after 7 days
-    facts: Mapped[dict[str, Any] | None]  # a digest's counts: numbers only
+    facts: Mapped[dict[str, Any] | None]  # a digest's counts, or what undoes a reminder's count: numbers and times
     seq: Mapped[int | None]  # its place on the web page
     why: Mapped[str | None]
     created_at: Mapped[datetime]

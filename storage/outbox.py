@@ -1,6 +1,6 @@
 """The outbox: what is to be said, to whom, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -196,8 +196,8 @@ def last_said(db: Db, address_id: int) -> str | None:
     return read(db, row).body if row else None
 
 
-def set_facts(db: Db, outgoing_id: int, facts: dict[str, int]) -> None:
-    """The counts that a digest says."""
+def set_facts(db: Db, outgoing_id: int, facts: Mapping[str, Any]) -> None:
+    """The counts that a digest says, or what `reminders.uncount` needs of a reminder."""
     db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == outgoing_id).values(facts=facts))
 
 
@@ -210,6 +210,24 @@ _WITHDRAW = (
     )
     .values(state=m.WITHDRAWN, why=sa.bindparam("because"))
 )
+
+
+def with_waiting_reminder(db: Db, assessment_ids: Collection[int]) -> set[int]:
+    """Those of these assessments for which a reminder is in the outbox and has not been sent yet."""
+    waiting = sa.select(m.Outgoing.assessment_id).where(
+        m.Outgoing.assessment_id.in_(assessment_ids),
+        m.Outgoing.kind == m.REMINDER,
+        m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)),
+    )
+    return {found for found in db.scalars(waiting) if found is not None}
+
+
+def withdraw_replies(db: Db, why: str) -> int:
+    """Take back every reply that has not been sent; how many. Their people have gone on long since."""
+    waiting = sa.update(m.Outgoing).where(
+        m.Outgoing.kind.in_((m.REPLY, m.RECEIPT)), m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
+    )
+    return db.execute(waiting.values(state=m.WITHDRAWN, claimed_by=None, why=why)).rowcount
 
 
 def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:

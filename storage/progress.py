@@ -28,6 +28,7 @@ class Member:
     form_digest: str | None
     reminded: int
     reminded_at: datetime | None
+    snoozed_until: datetime | None
     submitted_at: datetime | None
     ringing: bool  # an open address on a channel that rings
     passive: bool  # an open address on the web page
@@ -80,6 +81,7 @@ _MEMBERS = (
         m.CycleForm.digest,
         m.Assessment.reminded,
         m.Assessment.reminded_at,
+        m.Assessment.snoozed_until,
         m.Assessment.submitted_at,
         RINGING,
         PASSIVE,

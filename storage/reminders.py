@@ -1,14 +1,15 @@
 """Who is to be reminded, and when."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, Utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,50 @@ def snooze(db: Db, assessment_id: int, until: datetime) -> None:
     )
 
 
-def count(db: Db, assessment_id: int, now: datetime, remind_at: datetime | None) -> None:
-    """A reminder goes out now; the next is due at *remind_at*."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How a reminder that goes out now is counted, and what stands again where it did not get out."""
+
+    at: datetime
+    more: int  # 0: the person asked for it
+    remind_at: datetime | None  # when the next one is due
+    reminded_at_before: datetime | None
+    remind_at_unsent: datetime | None  # when the next one is due where this one did not get out
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON, for the row of the outbox."""
+        return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in asdict(self).items()}
+
+
+def counted(facts: Mapping[str, Any]) -> Count:
+    """What ``Count.facts`` wrote."""
+    read: dict[str, Any] = {name: datetime.fromisoformat(v) if isinstance(v, str) else v for name, v in facts.items()}
+    return Count(**read)
+
+
+def count(db: Db, assessment_id: int, this: Count) -> None:
+    """A reminder goes out now."""
     db.execute(
         sa.update(m.Assessment)
         .where(m.Assessment.id == assessment_id)
-        .values(reminded=m.Assessment.reminded + 1, reminded_at=now, remind_at=remind_at)
+        .values(reminded=m.Assessment.reminded + this.more, reminded_at=this.at, remind_at=this.remind_at)
+    )
+
+
+def uncount(db: Db, assessment_id: int, this: Count) -> None:
+    """A reminder that was counted surely did not get out. What the person or others did meanwhile stays."""
+    owes = m.Assessment.state.in_(m.OWES)
+    as_counted = m.Assessment.remind_at.is_not_distinct_from(sa.literal(this.remind_at, Utc()))
+    db.execute(
+        sa.update(m.Assessment)
+        .where(m.Assessment.id == assessment_id, m.Assessment.reminded_at == this.at)
+        .values(
+            reminded=m.Assessment.reminded - this.more,
+            reminded_at=this.reminded_at_before,
+            remind_at=sa.case(
+                (sa.and_(owes, as_counted), sa.literal(this.remind_at_unsent, Utc())), else_=m.Assessment.remind_at
+            ),
+        )
     )
 
 

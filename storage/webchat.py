@@ -75,13 +75,16 @@ def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Wo
     if lost_sight(db, outgoing):
         db.execute(this.values(state=m.WITHDRAWN))
         return False
-    if outgoing.body is None:
+    if outgoing.body is None or outgoing.kind == m.REMINDER:
         try:
             body = word(db, outgoing, now)
         except Exception as error:
             raise CannotWord(outgoing.key) from error
         if body is None:
             db.execute(this.values(state=m.WITHDRAWN))
+            return False
+        if isinstance(body, datetime):
+            db.execute(this.values(due_at=body))
             return False
         this = this.values(body=seal(db, body, f"outgoing/{outgoing.key}"))
     db.execute(this.values(state=m.SENT, sent_at=now, seq=addresses.numbered(db, address, 1)))

@@ -100,7 +100,7 @@ class Echo:
             )
 
 
-def web(echo: Echo, word: Word = lambda db, outgoing, now: None, public_url: str = "") -> Web:
+def web(echo: Echo, word: Word = lambda db, outgoing, now: outgoing.body, public_url: str = "") -> Web:
     """The web chat over the echo."""
     return Web(
         database=echo.database,

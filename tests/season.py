@@ -6,7 +6,7 @@ Dung an officer of the organisation above both.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -205,6 +205,28 @@ class World:
         assert row.body
         self.messages[row.chat.removeprefix("fake/")].append(loads(row.body))
         return True
+
+    def flood(self, name: str, seconds: int = 60) -> None:
+        """Claim what is due until it is that person's turn, for whom the platform asks to wait: surely not sent."""
+        while True:
+            with self.database.transaction() as db:
+                row = claims.claim_notice(db, "test", ("fake", ""), self.now, worded)
+                assert row is not None, "nothing is due for them"
+                if row.chat == f"fake/{name}":
+                    due = self.now + timedelta(seconds=seconds)
+                    claims.put_back(db, row.key, "test", due, counted=False, parts_sent=0)
+                    return
+                claims.mark_sent(db, [row.key], "test", self.now)
+
+    def states(self, name: str, kind: str = m.REMINDER) -> dict[str, str]:
+        """The messages of a kind for a person, by what follows the assessment in the key: their states."""
+        with self.database.transaction(read_only=True) as db:
+            rows = db.execute(
+                sa.select(m.Outgoing.key, m.Outgoing.state)
+                .where(m.Outgoing.person_id == self.ids[name], m.Outgoing.kind == kind)
+                .order_by(m.Outgoing.id)
+            )
+            return {key.split(":", 2)[2]: state for key, state in rows}
 
     def assessment(self, name: str) -> Assessment:
         """Where a person's review stands."""

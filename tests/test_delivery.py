@@ -33,7 +33,7 @@ class Post:
     def __init__(self, database: Database, *, word: claims.Word | None = None, max_text: int = 4096) -> None:
         self.database, self.clock = database, FakeClock()
         self.channel = FakeChannel(max_text=max_text)
-        self.word = word or (lambda db, row, now: dumps(Message(row.key)))
+        self.word = word or (lambda db, row, now: row.body or dumps(Message(row.key)))
         self.delivery = self.another("run-1")
 
     def another(self, run: str, may_send: Callable[[], bool] = lambda: True) -> Delivery:
@@ -177,7 +177,8 @@ async def test_what_is_refused_is_kept_and_called_exactly_once(
     post.clock.forward(days=1)
     await post.round()
     row = post.row("k")
-    assert (row.state, row.why, loads(post.words("k")).text) == (m.REFUSED, why, "k")
+    words = None if kind == m.REMINDER else loads(post.words("k")).text  # a reminder is worded anew where it is retried
+    assert (row.state, row.why, row.body and words) == (m.REFUSED, why, words)
     assert post.channel.tries["an"] == 1
 
 
@@ -420,6 +421,34 @@ async def test_what_a_process_that_died_had_claimed_is_sent_again_but_a_reminder
     await post.round()
     expected = ([], m.UNSURE) if kind == ONCE else (["k"], m.SENT)
     assert (post.said(), post.row("k").state) == expected
+
+
+async def test_what_a_dead_leader_committed_after_the_take_over_is_taken_within_a_minute(database: Database) -> None:
+    post = Post(database)
+    post.put(m.REPLY, "late", "next")
+    with database.transaction() as db:
+        body = seal(db, dumps(Message("late")), "outgoing/late")
+        late = sa.update(m.Outgoing).where(m.Outgoing.key == "late")
+        db.execute(late.values(state=m.CLAIMED, claimed_by="dead", body=body))
+    await post.round()
+    assert post.said() == []  # the next one waits behind it
+    post.delivery.took_over -= delivery.TAKE_OVER
+    await post.round()
+    assert post.said() == ["late", "next"]
+
+
+async def test_a_reminder_that_was_surely_not_sent_waits_without_words_and_is_worded_anew(database: Database) -> None:
+    count = iter(range(10))
+    post = Post(database, word=lambda db, row, now: dumps(Message(f"{next(count)}")))
+    post.put(m.REMINDER, "k")
+    post.channel.fails["an"].append(TryLater(timedelta(seconds=5), sent=False, flood=True))
+    await post.round()
+    assert (post.row("k").state, post.row("k").body) == (m.QUEUED, None)
+    post.clock.forward(seconds=5)
+    post.delivery.pace.next_notice = 0
+    post.delivery.pace.chats.clear()
+    await post.round()
+    assert post.said() == ["1"]
 
 
 async def test_nobody_takes_over_what_another_bot_has_claimed(database: Database) -> None:

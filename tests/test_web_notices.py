@@ -37,7 +37,7 @@ def queue(echo: Echo, chat: str) -> None:
 
 def wording(db: object, outgoing: Outgoing, now: object) -> str | None:
     """What is said in the notices of ``queue``."""
-    return dumps(Message("Có lời")) if outgoing.key == "worded" else None
+    return dumps(Message("Có lời")) if outgoing.key == "worded" else outgoing.body
 
 
 async def test_a_due_notice_is_worded_or_closed_when_it_is_taken(database: Database) -> None:
@@ -82,8 +82,10 @@ async def test_two_processes_give_each_notice_one_number(database: Database) -> 
 
 
 async def test_a_notice_that_cannot_be_worded_is_put_aside_for_the_others(echo: Echo) -> None:
-    def broken(db: object, outgoing: Outgoing, now: object) -> str:
-        raise KeyError("no such cell")
+    def broken(db: object, outgoing: Outgoing, now: object) -> str | None:
+        if outgoing.key == "broken":
+            raise KeyError("no such cell")
+        return outgoing.body
 
     chat = (await Browser(echo).joins())[6:-1]
     echo.notice(chat, "broken", None)
