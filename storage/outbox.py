@@ -185,12 +185,15 @@ def last_facts(db: Db, keys: Sequence[str]) -> tuple[datetime, dict[str, Any]] |
 
 
 def last_said(db: Db, address_id: int) -> str | None:
-    """JSON of the Message this chat was sent last; None: nothing yet, or it was emptied."""
+    """JSON of the Message this chat was sent last; None: nothing yet, or it was emptied.
+
+    Last by the time of sending, not of putting: a reminder may have waited for hours.
+    """
     row = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
         .where(m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.CLAIMED, m.SENT)))
-        .order_by(m.Outgoing.id.desc())
+        .order_by(sa.func.coalesce(m.Outgoing.sent_at, m.Outgoing.created_at).desc(), m.Outgoing.id.desc())
         .limit(1)
     ).first()
     return read(db, row).body if row else None

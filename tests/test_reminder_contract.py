@@ -17,9 +17,9 @@ from bot.wording import worded
 from handlers import fill, offered, secretary
 from handlers.cycle_files import load
 from handlers.cycles import Slot
-from handlers.messages import Message, Said, Sent, Tapped
+from handlers.messages import Message, Said, Sent, Tapped, dumps
 from handlers.routes import route
-from storage import assessments, claims, enrolments, notes
+from storage import assessments, claims, enrolments, notes, outbox
 from storage import models as m
 from storage.database import Database
 from tests.season import CYCLE, FORM, SAIGON, World
@@ -448,6 +448,27 @@ def test_what_a_notice_offers_may_be_typed_as_long_as_it_was_said_last(world: Wo
         assert offered.typed(turn).event == Tapped("cell.nudge=3")
         late = world.turn(db, "Bình", Said("Tối nay"))  # the reminder of this morning is no longer the last thing said
         assert offered.typed(late).event == Said("Tối nay")
+
+
+def test_what_was_said_last_is_what_was_sent_last_not_what_was_put_last(world: World) -> None:
+    world.now = datetime(2026, 12, 1, 8, tzinfo=SAIGON)
+    world.jobs()  # the reminder waits
+    with world.database.transaction() as db:
+        address = world.turn(db, "An", Said("")).address.id
+        outbox.put(
+            db,
+            key="reply:1",
+            kind=m.REPLY,
+            address_id=address,
+            now=world.now,
+            body=dumps(Message("Vâng.")),
+            state=m.SENT,
+        )
+    world.now += timedelta(minutes=1)
+    world.deliver()
+    with world.database.transaction() as db:
+        number = world.assessment("An").id
+        assert offered.typed(world.turn(db, "An", Said("Tối nay"))).event == Tapped(f"{number}.tonight")
 
 
 def test_no_reminder_is_promised_for_after_the_closing(world: World) -> None:
