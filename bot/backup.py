@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.checkpoints import checkpoint
 from bot.mistakes import Mistake
 from handlers.texts import say
-from storage import audit, backup, notes, stuck
+from storage import audit, backup, notes, outbox, stuck
 from storage.backup import Facts, Unusable
 from storage.database import Database
 from storage.lock import FileLock
@@ -90,12 +90,16 @@ def restore(database: Database, file: Path, now: datetime, *, force: bool, seale
 
 
 def _paused(file: Path, now: datetime, sealer: Sealer) -> tuple[int, int]:
-    """Bring a copy to the newest revision and pause it; how many reminders and how many messages are due in it."""
+    """Bring a copy to the newest revision and pause it; how many reminders and how many messages are due in it.
+
+    Replies that waited when it was saved are withdrawn: their people have gone on, or were answered by now.
+    """
     database = Database(f"sqlite:///{file}", sealer)
     try:
         migrate(database)
         with database.transaction() as db:
             notes.write(db, notes.PAUSED, now.isoformat())
+            outbox.withdraw_replies(db, "restored from a backup")
             audit.record(db, "database.restored", now)
             return stuck.due(db, now)
     finally:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from bot import backup
 from bot.mistakes import Mistake
-from storage import assessments, notes
+from storage import assessments, notes, outbox
 from storage import models as m
 from storage.database import Database
 from storage.lock import FileLock
@@ -96,6 +96,23 @@ def test_a_draft_is_resumed_on_the_restored_database(running: Database, tmp_path
         assert list(db.scalars(sa.select(m.Audit.action))) == ["database.restored"]
     restored.close()
     assert sorted(path.name for path in target.parent.iterdir()) == ["kiemdiem.db", "kiemdiem.db.run"]
+
+
+def test_replies_that_waited_when_it_was_saved_are_not_sent_when_it_is_brought_back(
+    running: Database, tmp_path: Path
+) -> None:
+    with running.transaction() as db:
+        for key, kind in (("reply", m.REPLY), ("receipt", m.RECEIPT), ("told", m.NOTICE)):
+            outbox.put(db, key=key, kind=kind, address_id=1, person_id=1, now=NOW, body="{}")
+    backup.save(running, tmp_path / "saved.db", "en")
+    target = tmp_path / "new" / "kiemdiem.db"
+    target.parent.mkdir()
+    restore(target, tmp_path / "saved.db")
+    database = Database(f"sqlite:///{target}")
+    with database.transaction(read_only=True) as db:
+        states = {key: state for key, state in db.execute(sa.select(m.Outgoing.key, m.Outgoing.state))}  # noqa: C416
+    database.close()
+    assert states == {"reply": m.WITHDRAWN, "receipt": m.WITHDRAWN, "told": m.QUEUED}
 
 
 def test_a_database_with_people_is_replaced_by_force_only_and_kept(running: Database, tmp_path: Path) -> None:
