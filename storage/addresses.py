@@ -122,11 +122,6 @@ def numbered(db: Db, address: Address, count: int) -> int:
     return last - count + 1
 
 
-def close(db: Db, address_id: int, why: str) -> None:
-    """Nothing can be sent there any more."""
-    db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=why))
-
-
 def seen(db: Db, address_id: int, now: datetime) -> None:
     """They wrote: the address is open, again if need be."""
     db.execute(sa.update(m.Address).where(m.Address.id == address_id).values(closed=None, last_seen=now))

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from bot import delivery
 from bot.channels import Refused, Stopped, TryLater, Unreachable
 from bot.delivery import Delivery
-from handlers.messages import Message, dumps, loads
+from bot.sending import JustSaid, written
+from handlers.messages import Document, Message, dumps, loads
 from storage import addresses, claims, outbox
 from storage import models as m
 from storage.database import Database, Db
@@ -543,3 +544,35 @@ async def test_a_reply_does_not_follow_to_another_address(two_addresses: Post) -
     two_addresses.channel.fails["an"].append(Unreachable("blocked"))
     await two_addresses.round()
     assert two_addresses.row("k").state == m.WITHDRAWN
+
+
+@pytest.mark.parametrize("kind", [m.REMINDER, m.DIGEST, m.NOTICE])
+async def test_of_several_other_addresses_the_one_that_rings_and_was_used_last_gets_the_notice(
+    post: Post, kind: str
+) -> None:
+    chats = (("fake", "an", 0), ("zalo", "old", 1), ("zalo", "new", 2), ("web", "page", 3), ("zalo", "closed", 4))
+    ids = {}
+    with post.database.transaction() as db:
+        person = a_person(db)
+        for channel, chat, hours in chats:
+            seen = post.clock() + timedelta(hours=hours)
+            ids[chat] = addresses.ensured(db, channel, "1" if channel == "fake" else "", chat, seen).id
+            addresses.bind(db, ids[chat], person, seen)
+        claims.unreachable(db, ids["closed"], "blocked")
+    post.put(kind, "k")
+    post.channel.fails["an"].append(Unreachable("blocked"))
+    await post.round()
+    assert (post.row("k").address_id, post.row("k").sender) == (ids["new"], "zalo:")
+
+
+def test_words_under_a_file_are_no_longer_than_a_caption_and_the_file_comes_with_the_last_of_them() -> None:
+    channel = FakeChannel()
+    channel.files = True
+    words = "\n\n".join(f"{n} " + "x" * 500 for n in range(5))
+    message = Message(words, document=Document("review.docx", 1))
+    now = FakeClock()()
+    row = JustSaid(0, "k", m.REPLY, 1, "fake", "1", "an", 1, None, None, now, None, 0, 0, "{}", None, message)
+    found = written(channel, row)
+    assert [len(part.text) for part in found] == [1006, 1006, 502]
+    assert [part.document for part in found] == [None, None, Document("review.docx", 1)]
+    assert "\n\n".join(part.text for part in found) == words
