@@ -20,7 +20,7 @@ from storage.sealing import seal
 REPLIES = (m.REPLY, m.RECEIPT)
 Word = Callable[[Db, Outgoing, datetime], str | datetime | None]
 """Words a row that was put without a body, as JSON of its Message; a time: it is to be asked again then; None: it is
-not wanted any more. A reminder is asked at each claim."""
+not wanted any more. What is said about a review is asked at each claim (``Outgoing.is_asked_each_time``)."""
 
 
 class CannotWord(Exception):
@@ -234,7 +234,7 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
             _close(db, outgoing, m.EXPIRED)
         elif lost_sight(db, outgoing):
             _close(db, outgoing, m.WITHDRAWN)
-        elif outgoing.body is not None and outgoing.kind != m.REMINDER:
+        elif outgoing.body is not None and not outgoing.is_asked_each_time:
             if _claim(db, outgoing, run):
                 return outgoing
         elif (body := _worded(db, outgoing, now, word)) is None:

@@ -36,6 +36,11 @@ class Outgoing:
     body: str | None
     seq: int | None
 
+    @property
+    def is_asked_each_time(self) -> bool:
+        """Whether each claim asks anew whether it is still wanted, and words it: what is said about a review."""
+        return self.kind == m.REMINDER or (self.kind == m.NOTICE and self.assessment_id is not None)
+
     def with_body(self, body: str) -> "Outgoing":
         """The same row, worded."""
         return replace(self, body=body)

@@ -75,7 +75,7 @@ def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Wo
     if lost_sight(db, outgoing):
         db.execute(this.values(state=m.WITHDRAWN))
         return False
-    if outgoing.body is None or outgoing.kind == m.REMINDER:
+    if outgoing.body is None or outgoing.is_asked_each_time:
         try:
             body = word(db, outgoing, now)
         except Exception as error:

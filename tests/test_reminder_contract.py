@@ -619,6 +619,21 @@ def test_the_first_notice_goes_to_nobody_who_owes_nothing_any_more(database: Dat
     assert world.everybody() == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
 
 
+def test_a_first_notice_that_could_not_be_sent_is_asked_again(database: Database) -> None:
+    world = World(database)
+    world.opens()
+    world.flood("An")
+    world.submits("An")
+    world.flood("Hoa")
+    later = timedelta(days=7)
+    with database.transaction() as db:
+        season.move_deadline(db, world.cycle, CYCLE.due + later, CYCLE.closes + later, world.now)
+    world.now += timedelta(minutes=2)
+    world.deliver()
+    assert world.everybody(["An"]) == {"An": 0}
+    assert ["17:00 ngày 22/12/2026" in text for text in world.received("Hoa")] == [True]
+
+
 def test_a_first_notice_found_at_night_waits_for_the_morning(database: Database) -> None:
     world = World(database)
     world.opens()
