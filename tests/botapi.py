@@ -86,7 +86,8 @@ class BotApi:
         """The next calls to that chat, or of that method, end so, one after another; then all is well again.
 
         "ok", a key of FAILURES, "flood:<seconds>", "reset" (cut before it is accepted), and accepted but not told so:
-        "slow:<seconds>", "cut", "broken", "no result", "not ok".
+        "slow:<seconds>", "cut", "broken", "no result", "not ok". Only for getUpdates: "null", "no list", "no number",
+        "one without a number".
         """
         self._next.setdefault(where, deque()).extend(how)
 
@@ -163,6 +164,12 @@ class BotApi:
                 return web.json_response({"ok": True})
             case "not ok", _:
                 return web.json_response({"ok": False, "description": "Internal"})
+            case "null" | "no list" | "no number" | "one without a number", _:
+                without = {"message": {"text": "a"}}
+                results: dict[str, Any] = {"null": None, "no list": {}, "no number": [without]}
+                return web.json_response(
+                    {"ok": True, "result": results.get(how, [without, *answer] if isinstance(answer, list) else None)}
+                )
         return web.json_response({"ok": True, "result": answer})
 
     def _against_the_rules(self, what: str, status: int) -> web.Response:

@@ -52,6 +52,18 @@ def member(status: str) -> dict[str, Any]:
         (message(location={}, venue={}), Sent("location")),
         (message(contact={}), Sent("contact")),
         (message(poll={}), Sent("other")),
+        (message(live_photo={}, photo=[{}]), Sent("photo")),
+        (message(rich_message={"blocks": []}), Sent("other")),
+        (message(checklist={}), Sent("other")),
+        (message(checklist_tasks_done={}), Sent("other")),
+        (message(game={}), Sent("other")),
+        (message(gift={}), Sent("other")),
+        (message(paid_media={}, caption="a"), Sent("other")),
+        (message(giveaway={}), Sent("other")),
+        (message(web_app_data={"data": "a"}), Sent("other")),
+        (message(users_shared={}), Sent("other")),
+        (message(chat_shared={}), Sent("other")),
+        (message(what_nobody_knows_yet={}), Sent("other")),
         ({"edited_message": message(text="13")["message"]}, Sent("edited")),
         (member("kicked"), Sent("blocked")),
         (member("member"), Sent("unblocked")),
@@ -66,11 +78,31 @@ def test_words_in_a_group_are_not_taken_in() -> None:
     assert heard == Incoming("telegram:42:5", "telegram", "42", "-100", Sent("group"))
 
 
+def test_the_pictures_of_an_album_are_one_event() -> None:
+    album = [incoming({"update_id": n, **message(photo=[{}], media_group_id="131")}, "42") for n in (5, 6)]
+    alone = incoming({"update_id": 7, **message(photo=[{}])}, "42")
+    other = incoming({"update_id": 8, **message(photo=[{}], media_group_id="a\x00")}, "42")
+    assert [each and each.key for each in [*album, alone, other]] == [
+        "telegram:42:album:7:131",
+        "telegram:42:album:7:131",
+        "telegram:42:7",
+        "telegram:42:8",
+    ]
+
+
 @pytest.mark.parametrize(
     "update",
     [
         {"update_id": 5, "business_connection": {}},
         {"update_id": 5, **message(pinned_message={})},
+        {"update_id": 5, **message(message_auto_delete_timer_changed={})},
+        {"update_id": 5, **message(write_access_allowed={})},
+        {"update_id": 5, **message(chat_background_set={})},
+        {"update_id": 5, **message(video_chat_started={})},
+        {"update_id": 5, **message(entities=[], effect_id="1", reply_to_message={})},
+        {"update_id": 5, **message(chat={"id": True, "type": "private"}, text="a")},
+        {"update_id": 5, **message(chat={"id": 10**30, "type": "private"}, text="a")},
+        {"update_id": True, **message(text="a")},
         {"update_id": 5, **message(text=7)},
         {"update_id": 5, "message": None},
         {"update_id": "5", **message(text="a")},

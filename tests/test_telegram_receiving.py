@@ -140,6 +140,32 @@ async def test_polling_goes_on_after(api: BotApi, telegram: Telegram, how: str) 
     assert inbox.texts == ["a"]
 
 
+@pytest.mark.parametrize("how", ["null", "no list", "no number"])
+async def test_an_answer_without_updates_or_numbers_is_passed_over(api: BotApi, telegram: Telegram, how: str) -> None:
+    an, inbox = api.user(7), Inbox()
+    api.fails("getUpdates", how, how)
+    async with Polling(telegram, inbox.receive):
+        await api.until_confirmed(an.sends(text="a"))
+    assert inbox.texts == ["a"]
+    assert telegram.skipped == (2 if how == "no number" else 0)
+
+
+async def test_an_update_without_a_number_stands_in_nobodys_way(api: BotApi, telegram: Telegram) -> None:
+    an, inbox = api.user(7), Inbox()
+    before = an.sends(text="a")
+    api.fails("getUpdates", "one without a number")
+    async with Polling(telegram, inbox.receive):
+        await api.until_confirmed(before)
+    assert (inbox.texts, telegram.skipped) == (["a"], 1)
+
+
+async def test_a_call_of_the_webhook_without_a_number_is_counted(telegram: Telegram) -> None:
+    inbox = Inbox()
+    body = UPDATE.replace(b'"update_id": 1', b'"update_id": null')
+    assert (await telegram.webhook(body, SECRET, inbox.receive), inbox.asked) == ((200, b""), 0)
+    assert telegram.skipped == 1
+
+
 @pytest.mark.parametrize("how", ["unauthorized", "not found", "conflict"])
 async def test_polling_stops_for_the_operator(api: BotApi, telegram: Telegram, how: str) -> None:
     api.fails("getUpdates", how)

@@ -67,6 +67,15 @@ async def test_a_quiet_message_makes_no_sound_and_no_link_is_fetched(api: BotApi
     ]
 
 
+@pytest.mark.parametrize("chat", ["True", "9" * 30, "9" * 5000, "", "đ"])
+async def test_what_is_no_chat_of_telegram_is_refused_before_any_call(
+    api: BotApi, telegram: Telegram, chat: str
+) -> None:
+    with pytest.raises(Refused, match=r"^no chat of Telegram$"):
+        await telegram.send(chat, Message("Câu 5/18"))
+    assert api.calls == []
+
+
 # Surrogates never come here: words are cleaned at the door.
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4096)
 words_or_markup = words | st.sampled_from(["<b>&\"'</b>", "*_`[a](b)", "\\", "{0}%s", "👩‍🌾" * 500, "\u202eابج"])

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +22,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 
 from bot.channels import File, Incoming, Receive, Refused, Stopped, TryLater, Unreachable
 from bot.channels.telegram_http import AiohttpRequest, NotSent, NotTheApi
-from bot.channels.telegram_updates import KINDS, incoming
+from bot.channels.telegram_updates import KINDS, incoming, number_of
 from bot.checkpoints import checkpoint
 from handlers.messages import Message, rows
 
@@ -33,6 +34,7 @@ PATH = "/telegram"  # of the webhook, below the public URL
 LONGEST_POLL = 50  # seconds; what the Bot API allows
 LARGEST_BODY = 2**20  # bytes of a webhook's body
 CONNECTIONS = 100  # webhook connections asked for; what the Bot API allows
+_CHAT = re.compile(r"-?[0-9]{1,16}")
 GONE = ("chat not found", "peer_id_invalid")  # a 400 has no code that says so, only these words
 
 
@@ -115,6 +117,7 @@ class Telegram:
         self._api = Bot(token, f"{api_url}/bot", request=self._http, get_updates_request=self._http)
         self._url = self._api.base_url
         self._beside: set[asyncio.Task[None]] = set()
+        self.skipped = 0  # updates without a number, for the metrics
 
     async def set_up(self, commands: Mapping[str, Sequence[tuple[str, str]]], hook: str | None = None) -> str:
         """Tell Telegram how this bot is reached, and its commands; returns the bot's user name.
@@ -160,7 +163,6 @@ class Telegram:
             while True:
                 try:
                     updates = await self._updates(offset, 0 if hand else LONGEST_POLL)
-                    failures = 0
                 except TryLater as later:
                     failures += 1
                     log.warning("telegram.polling_failed", times=failures)
@@ -168,8 +170,12 @@ class Telegram:
                     continue
                 if offset:
                     checkpoint("turn.confirmed")
-                for update in updates:
-                    if (number := update["update_id"]) in hand:
+                numbered = [(number, update) for update in updates if (number := self._number(update)) is not None]
+                failures = failures + 1 if updates and not numbered else 0
+                if failures:  # nothing to confirm: the same would come again at once
+                    await self._sleep(_backoff(failures))
+                for number, update in numbered:
+                    if number in hand:
                         continue
                     self._end_clock(update)
                     came = incoming(update, self.bot)
@@ -200,6 +206,7 @@ class Telegram:
             update = json.loads(body.decode(errors="surrogatepass"))
         except (ValueError, RecursionError):
             return 400, b""
+        self._number(update)
         if came := incoming(update, self.bot):
             try:
                 await receive(came)
@@ -211,6 +218,8 @@ class Telegram:
 
     async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:
         """Send one message. People's words arrive literally: nothing is sent under a parse mode."""
+        if not _CHAT.fullmatch(chat):
+            raise Refused("no chat of Telegram")
         call: dict[str, Any] = {"chat_id": int(chat)}
         if grid := rows(message):
             call["reply_markup"] = {
@@ -236,12 +245,20 @@ class Telegram:
         await asyncio.gather(*self._beside)
         await self._http.shutdown()
 
-    async def _updates(self, offset: int, seconds: int) -> list[dict[str, Any]]:
+    async def _updates(self, offset: int, seconds: int) -> list[Any]:
         call = {"offset": offset, "timeout": seconds, "allowed_updates": KINDS}
-        updates: list[dict[str, Any]] = await answered(
-            self._http.call(f"{self._url}/getUpdates", call, seconds + self._http.read_timeout)
-        )
+        updates = await answered(self._http.call(f"{self._url}/getUpdates", call, seconds + self._http.read_timeout))
+        if not isinstance(updates, list):  # an answer as broken as one that is no JSON
+            raise TryLater(sent=None)
         return updates
+
+    def _number(self, update: Any) -> int | None:
+        """The number of an update. One without is counted: it can be neither confirmed nor taken in only once."""
+        number = number_of(update)
+        if number is None:
+            self.skipped += 1
+            log.warning("telegram.update_without_number", count=self.skipped)
+        return number
 
     async def _stored(self, came: Incoming | None, receive: Receive, before: asyncio.Task[None] | None) -> None:
         """Return once it is stored, however often that takes, and not before what came before it in its chat."""
