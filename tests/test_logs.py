@@ -6,7 +6,9 @@ import io
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -41,15 +43,19 @@ class Printed(io.StringIO):
         super().__init__()
         self.secret = [TOKEN, SECRET]
 
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
     def events(self) -> list[str]:
         """What was logged, by name."""
-        return [json.loads(line)["event"] for line in self.getvalue().splitlines() if line.startswith("{")]
+        return [line["event"] for line in self.lines()]
 
 
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Printed]:
     """The program's own logging in place of the tests'."""
-    root, hook = logging.getLogger(), sys.excepthook
+    root, hooks = logging.getLogger(), (sys.excepthook, sys.unraisablehook, threading.excepthook)
     level, handlers = root.level, root.handlers[:]
     out = Printed()
     with monkeypatch.context() as patch:
@@ -58,9 +64,10 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Printed]:
         logs.set_up("DEBUG", secrets=(TOKEN, SECRET))
         yield out
     root.level, root.handlers[:] = level, handlers
-    sys.excepthook = hook
     logs.set_up()
+    logging.captureWarnings(False)
     root.handlers[:] = handlers
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
     assert [secret for secret in out.secret if secret in out.getvalue()] == []
 
 
@@ -141,7 +148,7 @@ async def test_the_web_server_names_no_address_and_no_error_of_ours(printed: Pri
     served.stop()
     await running
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
-    assert "Exception in ASGI application (ValueError)" in printed.getvalue()
+    assert printed.events() == ["Exception in ASGI application (ValueError)"]
 
 
 async def test_a_forgotten_task_and_a_crash_say_where_and_not_what(printed: Printed) -> None:
@@ -158,9 +165,12 @@ async def test_a_forgotten_task_and_a_crash_say_where_and_not_what(printed: Prin
         raise RuntimeError(WORDS)
     except RuntimeError as error:
         sys.excepthook(RuntimeError, error, error.__traceback__)
-    first, second = printed.getvalue().splitlines()
-    assert first == "ERROR:asyncio:Task exception was never retrieved (ValueError)"
-    told = json.loads(second)
+    first, told = printed.lines()
+    assert (first["event"], first["level"], first["logger"]) == (
+        "Task exception was never retrieved (ValueError)",
+        "error",
+        "asyncio",
+    )
     assert (told["event"], told["error"]) == ("program.crashed", "RuntimeError")
     assert told["where"][0].startswith("test_logs.py:")
 
@@ -195,6 +205,45 @@ def test_a_secret_in_a_librarys_line_and_a_key_that_is_not_allowed_are_left_out(
     printed.secret.append(WORDS)
     logging.getLogger("some.library").warning("GET https://api.telegram.org/bot%s/getMe", TOKEN)
     structlog.get_logger().info("inbox.turn", words=WORDS, key="telegram:1:5")
-    library, ours = printed.getvalue().splitlines()
-    assert library == "WARNING:some.library:GET https://api.telegram.org/bot…/getMe"
-    assert set(json.loads(ours)) == {"event", "key", "level", "timestamp"}
+    library, ours = printed.lines()
+    assert library["event"] == "GET https://api.telegram.org/bot…/getMe"
+    assert set(ours) == {"event", "key", "level", "timestamp"}
+
+
+def test_every_line_is_json_whoever_writes_it(printed: Printed) -> None:
+    logging.getLogger("apscheduler.scheduler").warning('Execution of job "%s" skipped:\nmaximum reached', "tick")
+    structlog.get_logger().warning("telegram.polling_failed", times=3)
+    thread = threading.Thread(target=lambda: 1 / 0)  # what it raises reaches nobody
+    thread.start()
+    thread.join()
+    told = [(line["event"], line["level"], line.get("logger"), line.get("times")) for line in printed.lines()]
+    assert told == [
+        ('Execution of job "tick" skipped:', "warning", "apscheduler.scheduler", None),
+        ("telegram.polling_failed", "warning", None, 3),
+        ("program.unseen_error", "error", None, None),
+    ]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed")])
+def test_a_line_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    class Full(io.StringIO):
+        tried = 0
+
+        def write(self, text: str) -> int:
+            self.tried += 1
+            raise error
+
+    root, hooks = logging.getLogger(), (sys.excepthook, sys.unraisablehook, threading.excepthook)
+    level, handlers = root.level, root.handlers[:]
+    full = Full()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", full)
+        logs.set_up()
+        structlog.get_logger().info("a")
+        logging.getLogger("some.library").warning("b")
+        sys.excepthook(ValueError, ValueError(), None)
+        assert full.tried >= 3
+    logs.set_up()
+    logging.captureWarnings(False)
+    root.level, root.handlers[:] = level, handlers
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
