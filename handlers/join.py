@@ -108,8 +108,10 @@ def birth_given(turn: Turn, text: str) -> Message:
         or person is None
         or not invitation.opens(web=web, now=turn.now, in_season=in_season)
         or person.birth_date != day
-        or not invitations.use(turn.db, invitation, web=web, now=turn.now)
     ):
+        return _wrong(turn, code_hash)
+    people.lock(turn.db, [person.id])  # they may be answering at another device: what is read from here on stays true
+    if not invitations.use(turn.db, invitation, web=web, now=turn.now):
         return _wrong(turn, code_hash)
     return bound(turn, person)
 

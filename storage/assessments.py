@@ -69,7 +69,7 @@ _WRITTEN = ("assessment_id", "question", "number", "starts", "words", "at", "add
 _INSERT = Prepared(sa.insert(m.Answer).values({name: sa.bindparam(name) for name in _WRITTEN}).inline())
 _SAVE = Prepared(
     sa.update(m.Assessment)
-    .where(m.Assessment.id == sa.bindparam("assessment"))
+    .where(m.Assessment.id == sa.bindparam("assessment"), m.Assessment.revision == sa.bindparam("from_revision"))
     .values(
         {column: sa.bindparam(f"to_{column}") for column in ("place", "state", "remind_at", "active_at", "revision")}
     )
@@ -135,8 +135,13 @@ class Step:
     address_id: int | None
 
 
+class Overtaken(Exception):
+    """Somebody else changed an assessment after it was read: what was to be stored would overwrite that."""
+
+
 def save(db: Db, *steps: Step) -> None:
-    """Store steps, in their order."""
+    """Store steps, in their order. Raises Overtaken where one begins at a revision that is no longer the present one:
+    run the turns again."""
     rows = [
         {
             "assessment_id": step.assessment.id,
@@ -151,11 +156,12 @@ def save(db: Db, *steps: Step) -> None:
         for question, words, starts in step.writes
     ]
     _INSERT.each(db, rows)
-    _SAVE.each(
+    saved = _SAVE.each(
         db,
         [
             {
                 "assessment": step.assessment.id,
+                "from_revision": step.assessment.revision,
                 "to_place": step.place,
                 "to_state": step.state,
                 "to_remind_at": step.remind_at,
@@ -165,6 +171,8 @@ def save(db: Db, *steps: Step) -> None:
             for step in steps
         ],
     )
+    if saved != len(steps):
+        raise Overtaken
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from storage import models as m
+from storage import people
 from storage.database import Db, Utc
 
 NEWLY_ADMITTED = "mới kết nạp chưa đủ 6 tháng"  # Quy định 366-QĐ/TW, Điều 5
@@ -18,7 +19,8 @@ class Difference:
     """Where an assessment does not say what the roster says now."""
 
     id: int
-    code: str  # of the person
+    person_id: int
+    code: str
     state: str
     started: bool
     place: str
@@ -93,12 +95,25 @@ def add_missing(db: Db, cycle_id: int, admitted_before: date | None, remind_at: 
 
 
 def differences(db: Db, cycle_id: int, admitted_before: date | None) -> list[Difference]:
-    """Every assessment that does not say what the roster says now, by member code."""
+    """Every assessment that does not say what the roster says now, by member code; to be changed in this transaction.
+
+    These people are locked, so that no turn of theirs changes an assessment meanwhile, and the assessments too, which
+    clock and delivery change without the lock of the person.
+    """
+    different = _different(cycle_id, admitted_before)
+    if db.dialect.name != "sqlite":
+        people.lock(db, [row.person_id for row in db.execute(different)])
+    rows = db.execute(different.with_for_update(key_share=True, of=m.Assessment))
+    return [Difference(*tuple(row)) for row in rows]
+
+
+def _different(cycle_id: int, admitted_before: date | None) -> sa.Select[*tuple[Any, ...]]:
     reason, form = _reason(admitted_before), _form(cycle_id)
     other_form = m.CycleForm.key.is_distinct_from(sa.case((form.is_not(None), m.Person.form), else_=None))
-    rows = db.execute(
+    return (
         sa.select(
             m.Assessment.id,
+            m.Assessment.person_id,
             m.Person.code,
             m.Assessment.state,
             m.Assessment.active_at.is_not(None),
@@ -126,7 +141,6 @@ def differences(db: Db, cycle_id: int, admitted_before: date | None) -> list[Dif
         )
         .order_by(m.Person.code)
     )
-    return [Difference(*tuple(row)) for row in rows]
 
 
 def change(db: Db, changes: Sequence[Change]) -> None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage import models as m
 from storage.database import Db
@@ -55,6 +56,12 @@ _WITH_ROLES = (
     .outerjoin_from(m.Person, m.Role, m.Role.person_id == m.Person.id)
     .order_by(m.Person.id, m.Role.id)
 )
+_LOCK = (
+    sa.select(m.Person.id)
+    .where(m.Person.id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Integer))))
+    .order_by(m.Person.id)
+    .with_for_update(key_share=True)
+)
 _THESE = Prepared(_WITH_ROLES.where(any_of(m.Person.id, "ids")))
 
 
@@ -72,6 +79,15 @@ def by_code(db: Db, code: str) -> Person | None:
     """A person by their member code, for the operator's commands."""
     found = db.execute(sa.select(m.Person.id).where(m.Person.code == code)).scalar()
     return by_id(db, found) if found else None
+
+
+def lock(db: Db, ids: Iterable[int]) -> None:
+    """Hold people until the end of the transaction, in the order of their ids: none of their turns runs meanwhile.
+
+    On SQLite the transaction itself is the lock. As in ``addresses.together``, no insert waits for it.
+    """
+    if db.dialect.name != "sqlite":
+        db.execute(_LOCK, {"ids": list(ids)})
 
 
 def by_codes(db: Db) -> dict[str, Person]:

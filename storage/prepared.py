@@ -52,13 +52,13 @@ class Prepared:
         _, count = drive(db, compiled.text, compiled.bound(values))
         return count
 
-    def each(self, db: Db, many: Sequence[Mapping[str, Any]]) -> None:
-        """Write once for each of these."""
-        if len(many) == 1:
-            self.run(db, **many[0])
-        elif many:
-            compiled = self._for(db, {})
-            drive(db, compiled.text, [compiled.bound(values) for values in many], many=True)
+    def each(self, db: Db, many: Sequence[Mapping[str, Any]]) -> int:
+        """Write once for each of these; how many rows were written in all."""
+        if len(many) < 2:
+            return self.run(db, **many[0]) if many else 0
+        compiled = self._for(db, {})
+        _, count = drive(db, compiled.text, [compiled.bound(values) for values in many], many=True)
+        return count
 
     def _for(self, db: Db, values: Mapping[str, Any]) -> "_Compiled":
         if not db.in_transaction():  # the driver would commit it at once

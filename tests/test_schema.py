@@ -32,10 +32,18 @@ def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
             "INSERT INTO unit VALUES (1, NULL, 'cell', 'Chi bộ 1', 'chi bo 1', '1.')",
             "INSERT INTO address (id, channel, bot, chat, place, memory, seq, last_seen)"
             " VALUES (1, 'web', '', 'x', '', '{}', 7, '2026-11-25')",
+            "INSERT INTO person (id, code, name, name_key, birth_date, unit_id)"
+            " VALUES (1, 'A', 'An', 'an', '1970-01-01', 1), (2, 'B', 'Ba', 'ba', '1970-01-01', 1)",
+            "INSERT INTO assessment (id, cycle_id, person_id, unit_id, state, place, revision, reminded)"
+            " VALUES (1, 1, 1, 1, 'in_progress', '', 3, 0), (2, 1, 2, 1, 'in_progress', '', 5, 0)",
+            "INSERT INTO answer (assessment_id, question, number, starts, words, at)"
+            " VALUES (1, 'a', 3, 1, '', '2026-11-25'), (1, 'b', 4, 1, '', '2026-11-25'),"
+            " (2, 'a', 5, 1, '', '2026-11-25')",
         ):
             db.exec_driver_sql(row)
     migrate(database)
     with database.transaction(read_only=True) as db:
         assert db.exec_driver_sql("SELECT code, opening FROM cycle").all() == [("2026", 0)]
+        assert db.exec_driver_sql("SELECT revision FROM assessment ORDER BY id").all() == [(4,), (5,)]  # it was behind
         assert db.exec_driver_sql("SELECT seq, shown FROM address").all() == [(7, 0)]
     database.close()
