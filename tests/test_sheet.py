@@ -3,6 +3,7 @@
 import csv
 import tracemalloc
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 from openpyxl import load_workbook
 
+from bot.documents import sheet
 from bot.documents.sheet import FACTS, XLSX_CELL, columns, export
 from bot.mistakes import Mistake
 from bot.tables import RUNS
 from handlers import forms
-from handlers.forms import Form, Option, Question, Section
+from handlers.forms import Form, Kind, Option, Question, Section
 from handlers.words import clean
 from storage import assessments, exports
 from storage import models as m
@@ -219,6 +221,74 @@ def test_a_question_shared_by_forms_has_one_column_and_an_id_used_twice_has_two(
         ("two.b", [2]),
         ("c", [2]),
     ]
+
+
+@pytest.mark.parametrize("typed", ["12345678", "0.1234567", "28.50", "123456789012345678901234567890.5", "100000"])
+def test_a_number_is_in_the_file_as_it_was_stored(sqlite: Database, tmp_path: Path, typed: str) -> None:
+    seed(sqlite, form=forms.dumps(SMALL))
+    submit(sqlite, 1, "Việc", score=typed)
+    for name in ("out.csv", "out.xlsx"):
+        export(sqlite, "2026", tmp_path / name, NOW, "vi")
+    assert read_csv(tmp_path / "out.csv")[2][12] == typed
+    assert Decimal(str(read_xlsx(tmp_path / "out.xlsx")[2][12])) == Decimal(typed)
+
+
+def test_a_sum_and_a_score_are_not_rounded(sqlite: Database, tmp_path: Path) -> None:
+    parts = (Question("one", "number", "1"), Question("two", "number", "2"))
+    total = Question("total", "sum", "Tổng", sum_of=("one", "two"), scores=True)
+    seed(sqlite, form=forms.dumps(Form("small", "", "vi", (Section("s", "A", "A", (*parts, total)),))))
+    with sqlite.transaction() as db:
+        assessments.submit(
+            db, 1, snapshot={"one": "12345678.25", "two": "1"}, receipt="7K2P", late=False, level=None,
+            score=12345679.25, now=NOW,
+        )  # fmt: skip
+    export(sqlite, "2026", tmp_path / "out.csv", NOW, "vi")
+    row = dict(zip(*read_csv(tmp_path / "out.csv")[1:3], strict=True))
+    assert (row["score"], row["one"], row["total"]) == ("12345679.25", "12345678.25", "12345679.25")
+
+
+def test_what_one_sheet_cannot_hold_goes_on_in_the_next(
+    season: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet, "XLSX_ROWS", 10)
+    assert export(season, "2026", tmp_path / "out.xlsx", NOW, "vi") == 18
+    book = load_workbook(tmp_path / "out.xlsx")
+    assert book.sheetnames == ["kiemdiem", "kiemdiem 2", "kiemdiem 3"]
+    rows = [[row[1].value for row in page.iter_rows()] for page in book.worksheets]
+    assert [len(each) for each in rows] == [10, 10, 5]
+    assert {tuple(each[:2]) for each in rows} == {("Mã đảng viên", "code")}
+    assert [code for each in rows for code in each[2:] if code] == [f"KM-{n}" for n in range(18)]
+
+
+def test_forms_that_ask_for_other_kinds_under_one_id_have_a_column_each(sqlite: Database, tmp_path: Path) -> None:
+    def form(name: str, question: Question) -> Form:
+        return Form(name, name, "vi", (Section("s", "A", "A", (question,)),))
+
+    score, words = Question("a", "number", "Kết quả"), Question("a", "text", "Kết quả")
+    seed(sqlite, form=forms.dumps(form("small", score)))
+    body = forms.dumps(form("other", words))
+    with sqlite.transaction() as db:
+        db.execute(
+            sa.insert(m.CycleForm).values(id=2, cycle_id=1, key="2A", form_id="other", body=body, digest="other")
+        )
+        db.execute(sa.update(m.Assessment).where(m.Assessment.id == 2).values(form_id=2))
+    submit(sqlite, 1, "", a="28.5")
+    submit(sqlite, 2, "", a="bằng lời")
+    export(sqlite, "2026", tmp_path / "out.csv", NOW, "vi")
+    rows = read_csv(tmp_path / "out.csv")
+    assert rows[1][len(FACTS) :] == ["small.a", "other.a"]
+    assert [row[len(FACTS) :] for row in rows[2:4]] == [["28.5", ""], ["", "bằng lời"]]
+
+
+@pytest.mark.parametrize("kind", ["number", "date"])
+def test_words_of_an_earlier_version_of_a_form_do_not_stop_the_export(
+    sqlite: Database, tmp_path: Path, kind: Kind
+) -> None:
+    form = Form("small", "", "vi", (Section("s", "A", "A", (Question("a", kind, "Kết quả"),)),))
+    seed(sqlite, form=forms.dumps(form))
+    submit(sqlite, 1, "", a="khi câu này còn hỏi bằng lời")
+    export(sqlite, "2026", tmp_path / "out.csv", NOW, "vi")
+    assert read_csv(tmp_path / "out.csv")[2][len(FACTS)] == "khi câu này còn hỏi bằng lời"
 
 
 def test_thousands_of_long_reviews_fit_in_little_memory(sqlite: Database, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from handlers import cycles as rules
 from handlers import forms
 from handlers.answers import shown
 from handlers.cycles import Cycle
-from handlers.forms import Form, Question
+from handlers.forms import Form, Kind, Question
 from handlers.readback import shortened
 from handlers.texts import say
 from storage import audit, cycles, exports
@@ -25,8 +26,11 @@ from storage.exports import Row
 FACTS = ("unit", "code", "name", "form", "state", "submitted_at", "late", "times", "level", "score", "receipt")
 LABEL = 60  # characters of a question in a heading
 XLSX_CELL = 32_767  # UTF-16 units that a cell of a workbook holds
+XLSX_ROWS = 1_048_576  # rows that a sheet of a workbook holds
+XLSX_DIGITS = 15  # of a number: more are rounded
+HEADINGS = 2  # rows at the top: the headings, then the names of the columns
 
-Cell = str | float | date | datetime
+Cell = str | Decimal | date | datetime
 """What stands in a cell; a datetime is local and has no zone, because spreadsheets know none."""
 
 
@@ -78,13 +82,13 @@ def export(database: Database, code: str, out: Path, now: datetime, lang: str, *
 def columns(found: Sequence[tuple[int, Form]]) -> list[Column]:
     """A column for each question of these forms (row's id, form): in the order of the forms, then of the questions.
 
-    Versions of a form share a column, and so do forms that ask the same in the same words.
+    Versions of a form share a column, and so do forms that ask for the same kind of answer in the same words.
     """
-    wordings: dict[str, set[str]] = defaultdict(set)
-    homes: dict[tuple[str, str], str] = {}
+    wordings: dict[str, set[tuple[str, Kind]]] = defaultdict(set)
+    homes: dict[tuple[str, str], tuple[str, Kind]] = {}
     for _, form in found:
         for question in _asked(form):
-            homes.setdefault((form.id, question.id), question.label)
+            homes.setdefault((form.id, question.id), (question.label, question.kind))
             wordings[question.id].add(homes[form.id, question.id])
     made: dict[str, Column] = {}
     for number, form in found:
@@ -130,9 +134,9 @@ def _facts(row: Row, form: Form | None, cycle: Cycle, levels: dict[str, str], la
         *who,
         cycle.local(sent.at).replace(tzinfo=None, microsecond=0),
         say(lang, "export.yes") if sent.late else "",
-        sent.number,
+        Decimal(sent.number),
         levels.get(sent.level, sent.level) if sent.level else "",
-        "" if sent.score is None else sent.score,
+        "" if sent.score is None else Decimal(repr(sent.score)),
         sent.receipt,
     ]
 
@@ -141,20 +145,22 @@ def _answer(row: Row, form: Form | None, column: Column) -> Cell:
     """Words as they were typed; the label of an option; a number, a date."""
     if row.submitted is None or form is None or row.form_id not in column.forms:
         return ""
-    question, answers = column.question, row.submitted.answers
-    if question.kind == "sum":
-        total = form.total(question, answers)
-        return "" if total is None else float(total)
+    question, answers = form.question(column.question.id) or column.question, row.submitted.answers
     stored = answers.get(question.id, "")
-    match question.kind:
-        case "number" if stored:
-            return float(stored)
-        case "date" if stored:
-            return date.fromisoformat(stored)
-        case "choice" | "choices" | "yes_no":
-            return shown(form.question(question.id) or question, stored, form.lang)
-        case _:
-            return stored
+    try:
+        match question.kind:
+            case "sum":
+                total = form.total(question, answers)
+                return "" if total is None else total
+            case "number" if stored:
+                return Decimal(stored)
+            case "date" if stored:
+                return date.fromisoformat(stored)
+            case "choice" | "choices" | "yes_no":
+                return shown(question, stored, form.lang)
+    except (InvalidOperation, ValueError):  # an earlier version of the form asked for something else
+        pass
+    return stored
 
 
 class _Csv:
@@ -169,14 +175,14 @@ class _Csv:
         self.rows.writerow([safe_cell(cell) if isinstance(cell, str) else _as_text(cell) for cell in cells])
 
 
-def _as_text(cell: float | date | datetime) -> str:
+def _as_text(cell: Decimal | date | datetime) -> str:
     match cell:
-        case float():
-            return f"{cell:g}"
+        case Decimal():
+            return f"{cell:f}"
         case datetime():
             return f"{cell:%Y-%m-%d %H:%M:%S}"
         case _:
-            return str(cell)
+            return cell.isoformat()
 
 
 @contextmanager
@@ -186,26 +192,48 @@ def _csv(file: Path, plain: bool) -> Iterator[_Csv]:
 
 
 class _Xlsx:
-    """Words are written as words, whatever they begin with: nothing is ever run, and nothing need be put before it."""
+    """Words are written as words, whatever they begin with: nothing is ever run, and nothing need be put before it.
+
+    What one sheet cannot hold goes on in the next, under the same headings.
+    """
 
     def __init__(self, book: Any, name: str) -> None:
-        self.sheet, self.lines, self.cut = book.add_worksheet(name), 0, 0
+        self.book, self.name, self.cut = book, name, 0
         self.bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self.day = book.add_format({"num_format": "dd/mm/yyyy"})
         self.moment = book.add_format({"num_format": "dd/mm/yyyy hh:mm:ss"})
-        self.sheet.freeze_panes(2, 3)
+        self.headings: list[Sequence[Cell]] = []
+        self.sheets = 0
+        self._add_sheet()
 
     def row(self, cells: Sequence[Cell]) -> None:
+        if len(self.headings) < HEADINGS:
+            self.headings.append(cells)
+        elif self.lines == XLSX_ROWS:
+            self._add_sheet()
+            for heading in self.headings:
+                self._write(heading)
+        self._write(cells)
+
+    def _add_sheet(self) -> None:
+        self.sheets += 1
+        self.sheet = self.book.add_worksheet(self.name if self.sheets == 1 else f"{self.name} {self.sheets}")
+        self.sheet.freeze_panes(HEADINGS, 3)
+        self.lines = 0
+
+    def _write(self, cells: Sequence[Cell]) -> None:
         for column, cell in enumerate(cells):
             match cell:
                 case str():
                     self.words(column, cell)
                 case datetime():
                     self.sheet.write_datetime(self.lines, column, cell, self.moment)
-                case date():
+                case date() if cell.year >= 1900:
                     self.sheet.write_datetime(self.lines, column, cell, self.day)
-                case _:
-                    self.sheet.write_number(self.lines, column, cell)
+                case Decimal() if len(cell.as_tuple().digits) <= XLSX_DIGITS:
+                    self.sheet.write_number(self.lines, column, float(cell))
+                case _:  # a workbook would round the number, and has no such day
+                    self.words(column, _as_text(cell))
         self.lines += 1
 
     def words(self, column: int, words: str) -> None:
