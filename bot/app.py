@@ -27,7 +27,7 @@ from bot.wording import worded
 from handlers.routes import route
 from handlers.texts import LANGUAGES, texts
 from storage import claims, notes
-from storage.database import Database, cannot_store
+from storage.database import Database, Db, cannot_store
 from storage.lock import FileLock, Lock, lock
 
 log = structlog.get_logger()
@@ -220,7 +220,12 @@ class App:
             may_send=mine.held,
             documents=self.documents,
         )
-        await self.database.write(lambda db: claims.take_over(db, delivery.id, delivery.bot, self.now()))
+
+        def begin(db: Db) -> None:
+            claims.take_over(db, delivery.id, delivery.bot, self.now())
+            claims.pull_in(db, delivery.bot, self.now())
+
+        await self.database.write(begin)
         return delivery
 
     async def _lead(self, delivery: Delivery, mine: Lock) -> None:

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 LOOK = 1.0  # seconds between looks for due rows, besides being woken; and after a failure of the database
 TAKE_OVER = 60.0  # seconds between looks for claims that a process committed after this one took the lead
 AT_ONCE = 64  # notices on their way together
+UPKEEP = 60.0  # seconds between two looks for what a set-back clock keeps waiting
 SOON = 0.02  # seconds in which others are likely to be marked as sent as well
 
 
@@ -55,10 +56,13 @@ class Delivery:
         self.lost = False  # a claim may be stored that is not in hand
         self.behind = False  # replies wait for an earlier one to their chat
         self.sent: list[str] = []  # taken by the platform, not yet marked
+        self.timer: asyncio.TimerHandle | None = None
+        self.storing = asyncio.Lock()  # held by the one that tries to store again, while nothing can be stored
         self.woken, self.ending = asyncio.Event(), asyncio.Event()
         self.under_way: set[asyncio.Task[None]] = set()
         self.notices_under_way = 0
         self.outcomes: Counter[str] = Counter()  # of sends, for the metrics
+        self.pulled_in = time.monotonic()
         self.looked = time.monotonic()  # when a loop last went round, for health
         self.took_over = time.monotonic()
 
@@ -124,10 +128,19 @@ class Delivery:
 
     async def _notice_loop(self) -> None:
         while not self.ending.is_set():
+            if time.monotonic() - self.pulled_in > UPKEEP:
+                self.pulled_in = time.monotonic()
+                await self._pull_in()
             if wait := self.pace.notice_waits():
                 await self._pause(min(wait, LOOK))
             elif self.notices_under_way >= AT_ONCE or not await self.deliver_notice():
                 await self._pause(SOON if self.notices_under_way else LOOK)
+
+    async def _pull_in(self) -> None:
+        try:
+            await self.database.write(lambda db: claims.pull_in(db, self.bot, self.now()))
+        except Exception as error:
+            log.warning("delivery.cannot_claim", error=type(error).__name__)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -187,6 +200,7 @@ class Delivery:
         """Take the row that cannot be worded out of the way of the others; whether it was that."""
         if not isinstance(error, claims.CannotWord):
             log.warning("delivery.cannot_claim", error=type(error).__name__)
+            await self._pause(LOOK)  # whoever wakes the loop meanwhile: no storm of tries
             return False
         key, why = error.key, type(error.__cause__).__name__
         log.error("delivery.cannot_word", key=key, error=why)
@@ -264,12 +278,13 @@ class Delivery:
         return True
 
     async def _put_back(self, row: Outgoing, later: Later) -> None:
-        due = self.now() + later.wait
+        wait = min(later.wait, claims.LONGEST_WAIT)  # what the pace keeps back longer is put back again
+        due = self.now() + wait
         await self._settle(
             row.key,
             lambda db: claims.put_back(db, row.key, self.id, due, counted=later.counted, parts_sent=later.parts_sent),
         )
-        self._wake_after(later.wait.total_seconds())
+        self._wake_after(wait.total_seconds())
 
     async def _settle(self, key: str, work: Callable[[Db], None]) -> None:
         """Store what became of a row that was not sent."""
@@ -277,16 +292,32 @@ class Delivery:
             self.in_hand.discard(key)
 
     async def _store(self, work: Callable[[Db], None]) -> bool:
-        """Store something about a row in hand, however long that takes; False where this run ends before."""
-        while True:
-            try:
-                await self.database.write(work)
-                return True
-            except Exception as error:
-                log.warning("delivery.cannot_store", error=type(error).__name__)
+        """Store something about a row in hand, however long that takes; False where this run ends before.
+
+        While nothing can be stored one of those that wait tries again, once a LOOK, and the others after it.
+        """
+        if not self.storing.locked() and await self._stored(work):
+            return True
+        async with self.storing:
+            while not await self._stored(work):
                 if self.ending.is_set():
                     return False
                 await self._pause(LOOK)
+        return True
+
+    async def _stored(self, work: Callable[[Db], None]) -> bool:
+        try:
+            await self.database.write(work)
+        except Exception as error:
+            log.warning("delivery.cannot_store", error=type(error).__name__)
+            return False
+        return True
 
     def _wake_after(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self.wake)
+        """Wake the loop so much later. There is one timer, for the earliest."""
+        loop = asyncio.get_running_loop()
+        if self.timer is not None and not self.timer.cancelled() and loop.time() < self.timer.when():
+            if self.timer.when() <= loop.time() + seconds:
+                return
+            self.timer.cancel()
+        self.timer = loop.call_later(seconds, self.wake)

@@ -5,7 +5,7 @@ once. Every statement repeats the claim in its condition, so that a late finishe
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from storage.prepared import Prepared, Row, any_of
 from storage.sealing import seal
 
 REPLIES = (m.REPLY, m.RECEIPT)
+LONGEST_WAIT = timedelta(seconds=60)  # for which a message is put back; a platform's longer wait is kept in memory
 Word = Callable[[Db, Outgoing, datetime], str | datetime | None]
 """Words a row that was put without a body, as JSON of its Message; a time: it is to be asked again then; None: it is
 not wanted any more. What is said about a review is asked at each claim (``Outgoing.is_asked_each_time``)."""
@@ -167,21 +168,42 @@ def put_back_lost(db: Db, run: str, in_hand: Container[str], now: datetime) -> N
             )
 
 
-def _due(waiting: str) -> Any:
+def pull_in(db: Db, bot: tuple[str, str], now: datetime) -> int:
+    """Make due what waits only because the wall clock was ahead when it was put or put back; how many.
+
+    These are notices that were tried before and lie further ahead than any of them is put back, and those that were
+    made in the future. Replies need it not: `claim_replies` takes what lies that far ahead.
+    """
+    ahead = sa.or_(
+        sa.and_(m.Outgoing.attempts > 0, m.Outgoing.due_at > now + LONGEST_WAIT),
+        sa.and_(m.Outgoing.created_at > now + LONGEST_WAIT, m.Outgoing.due_at > now),
+    )
+    done = db.execute(
+        sa.update(m.Outgoing)
+        .where(sa.text(m.WAITING_NOTICE), m.Outgoing.sender == ":".join(bot), m.Outgoing.due_at > now, ahead)
+        .values(due_at=now, created_at=sa.case((m.Outgoing.created_at > now, now), else_=m.Outgoing.created_at))
+    )
+    return done.rowcount
+
+
+def _waiting(waiting: str, due: sa.ColumnElement[bool]) -> Any:
     return (
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
-        .where(sa.text(waiting), m.Outgoing.sender == sa.bindparam("sender"), m.Outgoing.due_at <= sa.bindparam("now"))
+        .where(sa.text(waiting), m.Outgoing.sender == sa.bindparam("sender"), due)
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
         .limit(sa.bindparam("limit"))
     )
 
 
+_due = m.Outgoing.due_at <= sa.bindparam("now")
+# No reply is put for later, nor put back for so long: one that is due later was put by a clock that was ahead.
+_due_or_far = sa.or_(_due, m.Outgoing.due_at > sa.bindparam("far"))
 _older = sa.orm.aliased(m.Outgoing, name="older")
-_DUE_NOTICES = Prepared(_due(m.WAITING_NOTICE))
-_DUE_REPLIES = Prepared(_due(m.WAITING_REPLY))
+_DUE_NOTICES = Prepared(_waiting(m.WAITING_NOTICE, _due))
+_DUE_REPLIES = Prepared(_waiting(m.WAITING_REPLY, _due_or_far))
 _FIRST_REPLIES = Prepared(
-    _due(m.WAITING_REPLY).where(
+    _waiting(m.WAITING_REPLY, _due_or_far).where(
         ~sa.exists().where(
             _older.address_id == m.Outgoing.address_id,
             _older.id < m.Outgoing.id,
@@ -212,12 +234,12 @@ def claim_replies(
 
     Returns also whether others are due and were left: behind an earlier one, or for the next claim. Raises CannotWord.
     """
-    sender = ":".join(bot)
-    if not _DUE_REPLIES.rows(db, sender=sender, now=now, limit=1):
+    due = {"sender": ":".join(bot), "now": now, "far": now + LONGEST_WAIT}
+    if not _DUE_REPLIES.rows(db, **due, limit=1):
         return [], False
-    rows = [_opened(db, row) for row in _FIRST_REPLIES.rows(db, sender=sender, now=now, limit=limit)]
+    rows = [_opened(db, row) for row in _FIRST_REPLIES.rows(db, **due, limit=limit)]
     claimed = [outgoing for outgoing in rows if _claim(db, outgoing, run)]
-    return claimed, bool(_DUE_REPLIES.rows(db, sender=sender, now=now, limit=1))
+    return claimed, bool(_DUE_REPLIES.rows(db, **due, limit=1))
 
 
 def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Word) -> Outgoing | None:

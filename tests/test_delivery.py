@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from bot import delivery
 from bot.channels import Refused, Stopped, TryLater, Unreachable
@@ -26,6 +27,7 @@ AGAIN = (m.REPLY, m.RECEIPT, m.DIGEST, m.NOTICE)  # sent at least once
 ONCE = m.REMINDER  # at most once
 KINDS = (*AGAIN, ONCE)
 BOT = ("fake", "1")
+NOW_LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Post:
@@ -234,6 +236,80 @@ async def test_what_became_of_a_row_is_stored_however_often_that_fails(
 
 
 # ------------------------------------------------------------------ order
+
+
+@pytest.mark.parametrize("next_run", [False, True])
+async def test_a_wall_clock_set_back_keeps_no_reply_waiting(post: Post, next_run: bool) -> None:
+    """Neither one that was to be tried again, nor a fresh one; the same run or the next one."""
+    post.channel.fails["an"].append(TryLater())
+    post.put(m.REPLY, "again")
+    await post.round()
+    post.put(m.RECEIPT, "fresh", chat="bình")
+    post.clock.forward(hours=-2)
+    await post.round(post.another("run-2") if next_run else None)
+    assert sorted(key for _, key in post.channel.order) == ["again", "fresh"]
+
+
+async def test_a_wall_clock_set_back_keeps_no_notice_waiting_after_a_start(post: Post) -> None:
+    post.channel.fails["an"].append(TryLater())
+    post.put(m.NOTICE, "again")
+    await post.round()
+    post.put(m.DIGEST, "fresh", chat="bình")
+    post.put(m.NOTICE, "planned", chat="chi", due_at=post.clock() + timedelta(days=3))
+    with post.database.transaction() as db:
+        db.execute(sa.update(m.Outgoing).where(m.Outgoing.key == "planned").values(created_at=NOW_LONG_AGO))
+    post.clock.forward(hours=-2)
+    with post.database.transaction() as db:
+        assert claims.pull_in(db, BOT, post.clock()) == 2
+    await post.round(post.another("run-2"))
+    assert sorted(key for _, key in post.channel.order) == ["again", "fresh"]
+
+
+async def test_nothing_is_put_back_for_more_than_a_minute_and_a_flooded_chat_is_not_called_sooner(post: Post) -> None:
+    post.channel.fails["an"].append(TryLater(timedelta(hours=1), flood=True))
+    post.put(m.REPLY, "a")
+    await post.round()
+    assert post.row("a").due_at - post.clock() == timedelta(minutes=1)
+    post.clock.forward(minutes=2)
+    await post.delivery.deliver_replies()
+    await post.delivery.drain()
+    assert (post.channel.tries["an"], post.row("a").attempts) == (1, 0)
+
+
+async def test_while_nothing_can_be_stored_one_row_is_tried_again_and_not_each(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LOOK", 0.05)
+    post, tries = Post(sqlite), 0
+
+    def full(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        nonlocal tries
+        if statement.startswith("UPDATE outgoing SET state='refused'") or "refused" in str(rest[0]):
+            tries += 1
+            raise sa.exc.OperationalError("", {}, Exception("disk full"))
+
+    for number in range(40):
+        post.channel.fails[f"chat {number}"].append(Refused("Bad Request"))
+        post.put(m.REPLY, f"reply {number}", chat=f"chat {number}")
+    await post.delivery.deliver_replies()
+    event.listen(sqlite.engine, "before_cursor_execute", full)
+    await asyncio.sleep(0.5)
+    event.remove(sqlite.engine, "before_cursor_execute", full)
+    await post.delivery.drain()
+    assert {post.row(f"reply {number}").state for number in range(40)} == {m.REFUSED}
+    assert 40 <= tries <= 60  # each once, then one of them every 0.05 s
+
+
+async def test_there_is_one_timer_whatever_wants_to_be_woken(post: Post) -> None:
+    loop = asyncio.get_running_loop()
+    timers = list[Any]()
+    for seconds in (30, 60, 1, 2, 40, 1, 0.5):
+        post.delivery._wake_after(seconds)
+        timers.append(post.delivery.timer)
+    pending = {id(timer) for timer in timers if not timer.cancelled()}
+    assert pending == {id(timers[-1])}
+    assert timers[-1].when() <= loop.time() + 0.5
+    timers[-1].cancel()
 
 
 async def test_replies_of_one_chat_keep_their_order_while_others_flow(post: Post) -> None:

@@ -106,6 +106,23 @@ async def test_no_turn_reads_a_table_from_end_to_end_however_many_come_at_once(w
     assert say("vi", "secretary.nudged", number=18) in binh.inbox[-1]
 
 
+async def test_waiting_replies_are_found_by_their_index(world: World, chats: list[str]) -> None:
+    with every_statement(world.database) as ran:
+        await at_once(world, chats[:2], Said("/start"))
+        await world.settle()
+    file = world.database.file
+    assert file is not None
+    with closing(sqlite3.connect(file)) as db:
+        plans = {
+            statement: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for statement, parameters in dict(ran).items()
+            if "kind IN ('reply', 'receipt')" in statement and "due_at" in statement and statement.startswith("SELECT")
+        }
+    assert len(plans) >= 1
+    for plan in plans.values():
+        assert plan[0] == "SEARCH outgoing USING INDEX ix_outgoing_replies (sender=?)"
+
+
 async def test_reminding_and_sending_read_no_table_from_end_to_end(world: World, chats: list[str]) -> None:
     """The jobs that do are not of every minute: a digest's once a day, closing once a season, tidying once an hour."""
     for day in range(21):
