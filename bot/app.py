@@ -4,16 +4,16 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
-from bot.channels import Channel, Stopped, TryLater, web
+from bot.channels import Channel, Refused, Stopped, TryLater, Unreachable, web
 from bot.channels.telegram import Telegram, hook_url
 from bot.clock import Clock
 from bot.delivery import Delivery
@@ -23,6 +23,7 @@ from bot.hook import Hook
 from bot.inbox import Inbox
 from bot.server import Server, server
 from bot.settings import Settings
+from bot.standing import RECEIVING, SENDING, Standing, Standings
 from bot.wording import worded
 from handlers.routes import route
 from handlers.texts import LANGUAGES, texts
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 PARTS = ("web", "delivery", "clock", "telegram")
 RETRY = 1.0  # seconds
+HOOK_LOOK = 120.0  # seconds between two looks at whether Telegram still posts to us
 
 
 class AlreadyRunning(Exception):
@@ -56,7 +58,10 @@ class App:
         channels: Collection[Channel] = (),
         now: Callable[[], datetime] = real_time,
         also: Callable[[web.Web], list[BaseRoute]] = lambda page: [],
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """*monotonic*, *sleep*: by which the waits of channels go that are tried again."""
         self.settings, self.now = settings, now
         self.database = database
         self.run_id = secrets.token_hex(8)
@@ -80,7 +85,9 @@ class App:
             public_url,
             self.stop.is_set,
         )
-        self.stopped: set[str] = set()  # channels
+        self.sleep = sleep
+        self.standings = Standings(database, now, monotonic=monotonic, sleep=sleep)
+        self.stopped = self.standings.stopped
         self.parts: Collection[str] = ()
         health = Health(
             self.database,
@@ -91,6 +98,7 @@ class App:
             lambda: self.clock if "clock" in self.parts else None,
             self.stopped,
             settings.metrics_token.reveal(),
+            self.standings.troubles,
         )
         pages = Starlette(routes=[*health.routes(), Mount("/", web.application(page, also(page)))])
         self.web = Hook(pages, self.webhook)
@@ -133,6 +141,7 @@ class App:
             for channel in self.channels
             if channel.name in only or channel.name == "terminal"
         ]
+        tasks.append(asyncio.create_task(self.standings.keep(), name="standings"))
         if "clock" in only:
             self.clock.start()
         try:
@@ -160,17 +169,34 @@ class App:
             task.result()
 
     async def listen(self, channel: Channel) -> None:
-        """Take in what arrives on a channel. One that must stop stops alone; the operator is told."""
-        try:
-            if isinstance(channel, Telegram):
-                await self.set_up(channel)
-                if self.hook is not None:
-                    await self.stop.wait()
-            await channel.run(self.inbox.receive)
-        except Stopped as error:
-            self.stopped.add(channel.name)
-            log.error("channel.stopped", channel=channel.name, why=str(error))
-            await self.stop.wait()
+        """Take in what arrives on a channel. One that must stop stops alone, the operator is told, and it is tried
+        again after ever longer waits."""
+        standing = self.standings.of(channel, RECEIVING)
+        standing.watched = isinstance(channel, Telegram)
+        while True:
+            try:
+                if isinstance(channel, Telegram):
+                    await self.set_up(channel)
+                    if self.hook is not None:
+                        standing.works()
+                        await self.keep_hook(channel, self.hook, standing)  # until cancelled: never on to polling
+                return await channel.run(self.inbox.receive, standing.works)
+            except (Stopped, Refused, Unreachable) as error:
+                standing.stops(error)
+            await standing.wait()
+
+    async def keep_hook(self, channel: Telegram, hook: str, standing: Standing) -> NoReturn:
+        """Look every few minutes whether Telegram still posts to us, and tell it again where it does not."""
+        while True:
+            await self.sleep(HOOK_LOOK)
+            try:
+                taken = await channel.keep_hook(hook)
+            except TryLater:
+                continue
+            standing.works()
+            if taken:
+                log.error("telegram.webhook_taken", channel=channel.name)
+                self.standings.webhook_taken(channel)
 
     async def set_up(self, channel: Telegram) -> None:
         """Tell Telegram how it reaches us and keep the bot's name; tried again until both are done."""
@@ -185,7 +211,7 @@ class App:
                 return
             except TryLater as error:
                 log.warning("telegram.not_reached")
-                await asyncio.sleep(error.after.total_seconds() if error.after else 5)
+                await self.sleep(error.after.total_seconds() if error.after else 5)
             except Exception as error:
                 if not cannot_store(error):
                     raise
@@ -219,6 +245,7 @@ class App:
             pace=self.settings.pace,
             may_send=mine.held,
             documents=self.documents,
+            standing=self.standings.of(channel, SENDING),
         )
 
         def begin(db: Db) -> None:
@@ -249,6 +276,7 @@ class App:
             sending.result()
         finally:
             self.deliveries.pop(bot, None)
+            self.standings.leave(channel, SENDING)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 

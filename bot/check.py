@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from bot.alarms import alarms
+from bot.alarms import alarms, clock_differs
 from bot.channels import Refused, Stopped, TryLater, Unreachable
 from bot.settings import PREFIX, Settings, WrongSettings, load, open_database
 from handlers.form_files import problems_in
@@ -32,6 +33,8 @@ class Findings:
     lang: str = "vi"
     wrong: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    alarms: set[str] = field(default_factory=set)  # the names of those told already: one cause is told once
+    ran: bool = False  # whether `run` has ever set up Telegram for this database
 
     def no(self, key: str, **values: Any) -> None:
         """Something is wrong."""
@@ -128,23 +131,36 @@ def _season(db: Db, now: datetime, found: Findings) -> None:
         found.note("no_cycle")
     elif count := pulse.without_form(db, cycle.id):
         found.no("without_form", count=count)
-    found.wrong += [alarm.sentence(found.lang) for alarm in alarms(db, now)]
+    told = clock_differs(db, now) + alarms(db, now)
+    found.alarms = {alarm.name for alarm in told}
+    found.wrong += [alarm.sentence(found.lang) for alarm in told]
+    found.ran = notes.read(db, "telegram_username") is not None
 
 
 async def _telegram(settings: Settings, found: Findings) -> None:
     """Ask Telegram who the token belongs to, and what it says of our webhook. The token is never printed."""
-    from bot.channels.telegram import Telegram
+    from bot.channels.telegram import Telegram, hook_url
 
     channel = Telegram(settings.telegram_token.reveal(), api_url=settings.telegram_api_url)
     try:
         about = await channel.about()
     except Stopped:
-        found.no("token_refused")
+        if "channel_token" not in found.alarms:
+            found.no("token_refused")
     except (TryLater, Refused, Unreachable):
-        found.no("telegram_gone", url=settings.telegram_api_url)
+        if not found.alarms & {"channel_unreached", "channel_refused"}:
+            found.no("telegram_gone", url=settings.telegram_api_url)
     else:
         found.note("telegram", name=about.name)
-        if about.trouble:
+        hook = hook_url(settings.public_url, settings.telegram_api_url)
+        where = urlsplit(about.hook).hostname or "-"  # the rest of an address may hold a secret
+        if found.ran and hook is not None and about.hook.partition("?")[0] != hook:
+            if not found.alarms & {"webhook_taken", "channel_refused", "clock"}:
+                found.no("webhook_elsewhere", where=where)
+        elif found.ran and hook is None and about.hook:
+            if "channel_conflict" not in found.alarms:
+                found.no("webhook_foreign", where=where)
+        elif about.trouble:
             found.no("webhook", why=about.trouble)
     finally:
         await channel.close()

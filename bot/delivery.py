@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Channel
+from bot.channels import Channel, Refused, Stopped, TryLater, Unreachable
 from bot.checkpoints import checkpoint
 from bot.documents import Documents
 from bot.pace import Pace
 from bot.sending import Ended, Gone, Later, Sent, send
+from bot.standing import Standing
 from storage import claims
 from storage.database import Database, Db
 from storage.outbox import Outgoing
@@ -45,13 +46,16 @@ class Delivery:
         pace: float,
         may_send: Callable[[], bool] = lambda: True,
         documents: Documents | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.database, self.channel, self.id, self.now, self.word = database, channel, run, now, word
         self.bot = (channel.name, channel.bot)
         self.pace = Pace(pace)
         self.documents = documents  # None: nothing that is sent here has a file
         self.may_send = may_send  # False once the delivering lock may be lost
-        self.stopped: str | None = None
+        self.stopped: str | None = None  # why the channel takes nothing now; it is tried again
+        self.halted = asyncio.Event()  # the same, for the loop that tries it again
+        self.standing = standing or Standing(channel.name, now)
         self.in_hand: set[str] = set()  # keys; added in the database's thread, before the claim is committed
         self.lost = False  # a claim may be stored that is not in hand
         self.behind = False  # replies wait for an earlier one to their chat
@@ -101,10 +105,12 @@ class Delivery:
     async def run(self) -> None:
         """Claim and send what is due until cancelled; then let what is under way end."""
         loops = asyncio.gather(self._reply_loop(), self._notice_loop())
+        trying = asyncio.create_task(self._trial_loop())
         try:
             await asyncio.shield(loops)  # not cancelled between a claim and its sending
         finally:
             self.ending.set()
+            trying.cancel()
             self.wake()
             await asyncio.gather(loops, return_exceptions=True)
             await self.drain()
@@ -135,6 +141,33 @@ class Delivery:
                 await self._pause(min(wait, LOOK))
             elif self.notices_under_way >= AT_ONCE or not await self.deliver_notice():
                 await self._pause(SOON if self.notices_under_way else LOOK)
+
+    async def _trial_loop(self) -> None:
+        """Ask the channel whether it takes us: at the start, and once it stopped again and again, ever later."""
+        while True:
+            await self.try_channel()
+            if not self.stopped and self.standing.trouble is None:
+                await self.halted.wait()
+            self.halted.clear()
+            await self.standing.wait()
+
+    async def try_channel(self) -> None:
+        """Go on sending where the channel takes us."""
+        try:
+            await self.channel.look()
+        except Stopped as error:
+            self._stops(error)
+        except (TryLater, Unreachable, Refused):
+            pass  # nobody knows: it stays as it was
+        else:
+            self.stopped = None
+            self.standing.works()
+            self.wake()
+
+    def _stops(self, error: Stopped) -> None:
+        self.stopped = str(error)
+        self.standing.stops(error)
+        self.halted.set()
 
     async def _pull_in(self) -> None:
         try:
@@ -260,6 +293,8 @@ class Delivery:
         self.outcomes[became.state if isinstance(became, Ended) else type(became).__name__.lower()] += 1
         match became:
             case Sent():
+                if self.standing.trouble is not None:
+                    self.standing.works()
                 self.sent.append(row.key)
                 if len(self.sent) == 1:
                     self._wake_after(SOON)  # unless whoever commits before that takes them along
@@ -271,8 +306,7 @@ class Delivery:
                 await self._settle(row.key, lambda db: claims.unreachable(db, row.address_id, why))
             case Later() as later:
                 if later.stop is not None and self.stopped is None:
-                    self.stopped = later.stop
-                    log.error("delivery.stopped", channel=self.channel.name, why=later.stop)
+                    self._stops(later.stop)
                 await self._put_back(row, later)
                 return False
         return True

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from bot.clock import Clock
 from bot.delivery import Delivery
 from bot.inbox import Inbox
+from bot.standing import Trouble
 from storage.database import Database
 from storage.schema import known_revisions, revision
 
@@ -34,6 +35,7 @@ class Health:
     clock: Callable[[], Clock | None]
     stopped: set[str]  # channels that had to stop taking in what arrives
     token: str = ""
+    troubles: Callable[[], Mapping[str, Trouble]] = dict  # why and since when channels do not work
 
     def routes(self) -> list[BaseRoute]:
         """The three addresses."""
@@ -53,7 +55,12 @@ class Health:
         clock = self.clock()
         if clock is not None and at - clock.ticked > STILL:
             failing.append("clock")
-        return JSONResponse({"alive": not failing, "failing": failing}, 503 if failing else 200)
+        told: dict[str, object] = {"alive": not failing, "failing": failing}
+        if troubles := self.troubles():
+            told["channels"] = {
+                name: {"since": each.since.isoformat(), "why": each.why} for name, each in troubles.items()
+            }
+        return JSONResponse(told, 503 if failing else 200)
 
     def silent(self) -> list[str]:
         """The channels that had to stop, receiving or sending."""
@@ -78,7 +85,7 @@ class Health:
 
         now = self.now()
         numbers = await self.database.read(lambda db: metrics.numbers(db, now))
-        text = metrics.text(numbers, self.inbox, self.deliveries, self.silent())
+        text = metrics.text(numbers, self.inbox, self.deliveries, self.silent(), self.troubles())
         return Response(text, media_type=metrics.KIND)
 
     def _may(self, request: Request) -> bool:

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from bot.alarms import Alarm, alarms
 from bot.delivery import Delivery
 from bot.inbox import Inbox
+from bot.standing import Trouble
 from storage import job_runs, pulse
 from storage.database import Db
 from storage.pulse import Waiting
@@ -44,10 +45,12 @@ def numbers(db: Db, now: datetime) -> Numbers:
     )
 
 
-def text(numbers: Numbers, inbox: Inbox, deliveries: Deliveries, silent: list[str]) -> bytes:
-    """All of it for one scrape; *silent*: the channels that had to stop."""
+def text(
+    numbers: Numbers, inbox: Inbox, deliveries: Deliveries, silent: list[str], troubles: Mapping[str, Trouble]
+) -> bytes:
+    """All of it for one scrape; *silent*: the channels that had to stop; *troubles*: since when."""
     registry = CollectorRegistry()
-    registry.register(_Collector(numbers, inbox, deliveries, silent))
+    registry.register(_Collector(numbers, inbox, deliveries, silent, troubles))
     return generate_latest(registry)
 
 
@@ -59,6 +62,7 @@ class _Collector:
     inbox: Inbox
     deliveries: Deliveries
     silent: list[str]
+    troubles: Mapping[str, Trouble]
 
     def collect(self) -> Iterator[Metric]:
         numbers, inbox = self.numbers, self.inbox
@@ -85,6 +89,10 @@ class _Collector:
         for channel in self.silent:
             stopped.add_metric([channel], 1)
         yield stopped
+        since_when = _gauge("channel_stopped_seconds", "Since when a channel does not work.", ["channel"])
+        for channel, trouble in self.troubles.items():
+            since_when.add_metric([channel], _seconds(numbers.now - trouble.since))
+        yield since_when
         yield from self._jobs()
         alarm = _gauge("alarm", "What stands still although it should not.", ["alarm"])
         for found in numbers.alarms:

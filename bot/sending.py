@@ -39,7 +39,7 @@ class Later:
     wait: timedelta
     parts_sent: int
     counted: bool = False
-    stop: str | None = None
+    stop: Stopped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ async def send(
     except Unreachable as error:
         return Gone(str(error) or "unreachable")
     except Stopped as error:
-        return Later(timedelta(0), sent, stop=str(error))
+        return Later(timedelta(0), sent, stop=error)
     except Refused as error:
         return Ended(m.REFUSED, str(error))
     except Exception as error:  # ours: a body that cannot be read, a file that cannot be built

@@ -18,7 +18,8 @@ from storage.prepared import drive, insert_of, without_values
 from storage.sealing import Sealer
 
 __all__ = [
-    "Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time", "put",
+    "Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time",
+    "put", "server_time",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -45,6 +46,14 @@ def one_at_a_time(db: Db, number: int) -> None:
     """Wait until no other transaction does what has this *number*. SQLite has one writer anyway."""
     if db.dialect.name != "sqlite":
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def server_time(db: Db) -> datetime | None:
+    """What time it is where the database is; None where that is this machine."""
+    if db.dialect.name == "sqlite":
+        return None
+    at: datetime = db.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return at
 
 
 def insert_new(db: Db, table: type[Any]) -> Any:

@@ -6,11 +6,19 @@ from storage import models as m
 from storage.database import Db, put
 
 PAUSED = "paused"
+STOPPED = "stopped:"  # and a channel, its bot, a direction: since when and why it does not work
+WEBHOOK_TAKEN = "webhook_taken:"  # and a channel, its bot: when its webhook was last found to be taken away
 
 
 def read(db: Db, name: str) -> str | None:
     """What is noted under *name*; None: nothing."""
     return db.execute(sa.select(m.Note.value).where(m.Note.name == name)).scalar()
+
+
+def beginning(db: Db, prefix: str) -> dict[str, str]:
+    """The notes whose names begin so."""
+    rows = db.execute(sa.select(m.Note.name, m.Note.value).where(m.Note.name.startswith(prefix, autoescape=True)))
+    return {name: value for name, value in rows}  # noqa: C416  a dict of rows has no types
 
 
 def write(db: Db, name: str, value: str | None) -> None:

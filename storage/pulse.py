@@ -1,5 +1,6 @@
 """How the machine runs, in counts and ages: for health, metrics and alarms. No ids, no words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +54,17 @@ def overdue(db: Db, cycle_id: int, before: datetime) -> int:
             reachable,
         )
     ).scalar_one()
+
+
+def opened_at(db: Db, cycle_id: int) -> datetime:
+    """When a cycle was opened."""
+    return db.execute(sa.select(m.Cycle.opened_at).where(m.Cycle.id == cycle_id)).scalar_one()
+
+
+def any_put(db: Db, keys: Sequence[str]) -> bool:
+    """Whether any of these messages was ever put into the outbox."""
+    some = sa.select(m.Outgoing.id).where(m.Outgoing.key.in_(keys[:500])).limit(1)
+    return db.execute(some).first() is not None
 
 
 def without_form(db: Db, cycle_id: int) -> int:

@@ -29,6 +29,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "deactivated": (403, "Forbidden: user is deactivated"),
     "chat not found": (400, "Bad Request: chat not found"),
     "bad request": (400, "Bad Request: can't parse entities: unsupported start tag"),
+    "bad webhook": (400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known"),
     "unauthorized": (401, "Unauthorized"),
     "not found": (404, "Not Found"),
     "conflict": (

@@ -50,7 +50,13 @@ class FakeChannel:
             self.called.clear()
             await self.called.wait()
 
-    async def run(self, receive: Receive) -> None:
+    async def look(self) -> None:
+        """The platform takes us, or fails as the script ``fails["look"]`` says."""
+        self.tries["look"] += 1
+        if self.fails["look"] and isinstance(how := self.fails["look"].popleft(), Exception):
+            raise how
+
+    async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         """Nothing arrives by itself."""
         await asyncio.Event().wait()
 
@@ -84,3 +90,30 @@ class FakeClock:
     def forward(self, **step: float) -> None:
         """Let time pass."""
         self.at += timedelta(**step)
+
+
+class FakeTime:
+    """Monotonic seconds that pass when a test says so: who sleeps wakes once they have."""
+
+    def __init__(self) -> None:
+        self.at, self.stepped = 0.0, asyncio.Event()
+        self.sleeping: list[float] = []  # how long those sleep who do so now
+
+    def __call__(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until so many seconds have passed."""
+        until = self.at + seconds
+        self.sleeping.append(seconds)
+        try:
+            while self.at < until:
+                await self.stepped.wait()
+        finally:
+            self.sleeping.remove(seconds)
+
+    def passes(self, seconds: float) -> None:
+        """Let seconds pass."""
+        self.at += seconds
+        self.stepped.set()
+        self.stepped = asyncio.Event()

@@ -1,13 +1,14 @@
 """``check`` says what is wrong and how to mend it, a line each, and never repeats a secret."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from bot.alarms import alarms
+from bot.alarms import alarms, clock_differs
 from bot.check import Findings, check
 from storage import addresses, incoming, job_runs, notes, outbox
 from storage import models as m
@@ -208,10 +209,131 @@ def test_a_clock_that_stands_still_is_an_alarm(database: Database) -> None:
         for job in ("remind", "digest", "close", "tidy"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
     assert sentences(database, NOW + timedelta(minutes=10)) == []
-    assert sentences(database, NOW + timedelta(minutes=47)) == [
-        "The reminder job did not run for 47 minutes. Is kiemdiem run up? (In the log: clock.job_failed.)",
-        "The digest job did not run for 47 minutes. Is kiemdiem run up?",
-        "The closing job did not run for 47 minutes. Is kiemdiem run up?",
+    stands = (
+        "The clock's jobs (reminders, digests, closing) did not run for {}. "
+        "Is kiemdiem run up? See: systemctl status kiemdiem"
+    )
+    assert sentences(database, NOW + timedelta(minutes=47)) == [stands.format("47 minutes")]
+    assert sentences(database, NOW + timedelta(minutes=119, days=1)) == [stands.format("25 hours")]
+    assert sentences(database, NOW + timedelta(minutes=7036)) == [stands.format("4 days")]
+
+
+def test_one_job_that_fails_is_told_by_its_name(database: Database) -> None:
+    seed(database)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, NOW, expected=0, put_out=0)
+        job_runs.record(db, "digest", NOW - timedelta(hours=3), expected=0, put_out=0)
+    assert sentences(database) == [
+        "The digest job did not run for 3 hours, the other jobs do. Look in the log for clock.job_failed."
+    ]
+
+
+def test_before_the_first_run_the_time_counts_from_when_the_season_was_opened(database: Database) -> None:
+    seed(database)
+    with database.transaction() as db:
+        db.execute(sa.update(m.Cycle).values(opened_at=NOW - timedelta(minutes=5)))
+    assert sentences(database) == []
+
+
+def test_a_clock_that_was_set_back_is_an_alarm(database: Database) -> None:
+    seed(database)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, NOW + timedelta(hours=2), expected=0, put_out=0)
+    assert sentences(database) == [
+        "This machine's clock is 2 hours behind the jobs' last run. "
+        "Look at the clock and its synchronisation: timedatectl"
+    ]
+
+
+def test_a_clock_that_differs_from_the_database_servers_is_an_alarm(database: Database) -> None:
+    with database.transaction(read_only=True) as db:
+        now = datetime.now(UTC)
+        assert clock_differs(db, now - timedelta(minutes=9)) == []
+        told = [alarm.name for alarm in clock_differs(db, now - timedelta(hours=3))]
+    assert told == ([] if database.is_sqlite else ["clock_differs"])
+
+
+def test_digests_that_nobody_put_are_an_alarm(database: Database) -> None:
+    seed(database)
+    evening = datetime(2026, 12, 8, 10, 11, tzinfo=UTC)  # 17:11 of a Tuesday, digests are due at 17:00
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close", "tidy"):
+            job_runs.record(db, job, evening, expected=0, put_out=0)
+        db.execute(sa.insert(m.Role).values(person_id=1, unit_id=1, name="secretary", granted=False))
+    assert sentences(database, evening - timedelta(minutes=2)) == []
+    assert sentences(database, evening) == [
+        "Expected 1 digests today, put out 0. Look in the log for clock.job_failed."
+    ]
+    with database.transaction() as db:
+        key = "digest:1:2026-12-08:1"
+        outbox.put(db, key=key, kind=m.DIGEST, address_id=1, now=evening, state=m.SENT, body="{}")
+    assert sentences(database, evening) == []
+
+
+def test_a_claim_that_hangs_is_an_alarm_of_its_own(database: Database) -> None:
+    with database.transaction() as db:
+        address = addresses.ensured(db, "telegram", "1", "71", NOW)
+        before = NOW - timedelta(minutes=11)
+        outbox.put(db, key="a", kind=m.REPLY, address_id=address.id, now=before, body="{}", state=m.CLAIMED)
+    assert sentences(database) == [
+        "1 messages have been on their way for too long. Restart kiemdiem run; if they stay, see: kiemdiem outbox list"
+    ]
+
+
+def test_what_waits_for_a_channel_that_stopped_is_one_cause_and_one_line(database: Database) -> None:
+    with database.transaction() as db:
+        address = addresses.ensured(db, "telegram", "1", "71", NOW)
+        outbox.put(db, key="a", kind=m.REPLY, address_id=address.id, now=NOW - timedelta(hours=5), body="{}")
+        for direction in ("receiving", "sending"):
+            trouble = ["conflict", "terminated", (NOW - timedelta(hours=5)).isoformat()]
+            notes.write(db, f"stopped:telegram:1:{direction}", json.dumps(trouble))
+    assert sentences(database) == [
+        "Telegram has stopped, for 5 hours: another program uses this token too. Stop that program, or /revoke the "
+        "token at BotFather and write down the new one; kiemdiem tries again by itself."
+    ]
+
+
+@pytest.mark.parametrize("ran", [True, False])
+@pytest.mark.parametrize("url", ["", "https://elsewhere.vn/secret-path"])
+async def test_a_webhook_that_is_not_ours_is_told_once_the_program_has_run(
+    environ: dict[str, str], ran: bool, url: str
+) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        notes.write(db, "telegram_username", "kiemdiem_bot" if ran else None)
+    database.close()
+    async with BotApi() as api:
+        api.hook = {"url": url} if url else {}
+        told = await asyncio.to_thread(
+            found, environ, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL=api.url, TELEGRAM_SECRET="only-we-know"
+        )
+    where = "elsewhere.vn" if url else "-"
+    assert (
+        told.wrong
+        == [
+            f"Telegram does not post to us (webhook: {where}). kiemdiem run sets it again within minutes. "
+            "If it comes back, another program uses the token: /revoke it at BotFather."
+        ]
+        * ran
+    )
+
+
+async def test_a_refused_token_is_told_once_with_since_when(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        trouble = ["token", "Telegram refuses the token", (NOW - timedelta(days=3)).isoformat()]
+        notes.write(db, "stopped:telegram:123456:sending", json.dumps(trouble))
+    database.close()
+    async with BotApi() as api:
+        api.fails("getMe", "unauthorized")
+        told = await asyncio.to_thread(
+            found, environ, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL=api.url, TELEGRAM_SECRET="only-we-know"
+        )
+    assert told.wrong == [
+        "Telegram has stopped, for 3 days: it refuses KIEMDIEM_TELEGRAM_TOKEN. Get the token from BotFather again, "
+        "write it into the settings and restart kiemdiem run."
     ]
 
 

@@ -6,26 +6,8 @@ from datetime import UTC, datetime, timedelta
 from bot.clock import JOBS, Clock
 from storage import job_runs
 from storage.database import Database
-from tests.fakes import FakeClock, until
+from tests.fakes import FakeClock, FakeTime, until
 from tests.seeded import seed
-
-
-class Time:
-    """Monotonic seconds that pass when a test says so; who sleeps wakes at the next step."""
-
-    def __init__(self) -> None:
-        self.at, self.stepped = 0.0, asyncio.Event()
-
-    def __call__(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        await self.stepped.wait()
-
-    def passes(self, seconds: float) -> None:
-        self.at += seconds
-        self.stepped.set()
-        self.stepped = asyncio.Event()
 
 
 def ran(database: Database) -> dict[str, datetime]:
@@ -45,7 +27,7 @@ async def test_every_job_looks_at_once_after_a_start(sqlite: Database) -> None:
 
 async def test_a_wall_clock_set_back_keeps_no_job_from_running(sqlite: Database) -> None:
     seed(sqlite)
-    now, time = FakeClock(), Time()
+    now, time = FakeClock(), FakeTime()
     clock = Clock(sqlite, now, lambda: None, UTC, monotonic=time, sleep=time.sleep)
     clock.start()
     await until(lambda: ran(sqlite) == dict.fromkeys(JOBS, now()), 5)
@@ -64,7 +46,7 @@ async def test_a_wall_clock_set_back_keeps_no_job_from_running(sqlite: Database)
 
 
 async def test_a_job_that_was_woken_in_time_is_left_alone(sqlite: Database) -> None:
-    time = Time()
+    time = FakeTime()
     clock = Clock(sqlite, FakeClock(), lambda: None, UTC, monotonic=time, sleep=time.sleep)
     await clock.tick_all()
     time.at = 20.0

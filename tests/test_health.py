@@ -1,7 +1,7 @@
 """Monitoring sees what stands still, in counts and ages, and never an id or a word."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -171,14 +171,14 @@ async def test_with_a_token_the_metrics_are_for_whoever_has_it(machine: Machine)
 class Dies(FakeChannel):
     """A channel whose loop ends with an error."""
 
-    async def run(self, receive: Receive) -> None:
+    async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         raise RuntimeError("the loop died")
 
 
 class MustStop(FakeChannel):
     """A channel that another program polls."""
 
-    async def run(self, receive: Receive) -> None:
+    async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         raise Stopped("terminated by other getUpdates request")
 
 

@@ -49,7 +49,14 @@ class Refused(Exception):
 
 
 class Stopped(Exception):
-    """The whole channel must stop: bad token, a second poller. The operator is told."""
+    """The whole channel must stop: bad token, a second poller. The operator is told, and it is tried again later.
+
+    ``kind``: which sentence tells what to do: ``token``, ``conflict``.
+    """
+
+    def __init__(self, why: str = "", kind: str = "token") -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 class Channel(Protocol):
@@ -61,8 +68,12 @@ class Channel(Protocol):
     files: bool
     max_text: int  # UTF-16 units in one message
 
-    async def run(self, receive: Receive) -> None:
-        """Take in what arrives until cancelled."""
+    async def run(self, receive: Receive, works: Callable[[], None] = ...) -> None:
+        """Take in what arrives until cancelled. *works* is called each time the platform answers. Raises Stopped."""
+        ...
+
+    async def look(self) -> None:
+        """Ask the platform whether it takes us. Raises one of the four."""
         ...
 
     async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:

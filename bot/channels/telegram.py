@@ -49,16 +49,19 @@ def hook_url(public_url: str, api_url: str) -> str | None:
     return f"{public_url}{PATH}" if public_url.startswith("https://") or (public_url and nearby) else None
 
 
-async def answered(call: Awaitable[T]) -> T:
-    """What the Bot API answers; its errors become `TryLater`, `Unreachable`, `Refused` or `Stopped`."""
+async def answered(call: Awaitable[T], *, wordless: bool = False) -> T:
+    """What the Bot API answers; its errors become `TryLater`, `Unreachable`, `Refused` or `Stopped`.
+
+    *wordless*: the call holds nobody's words, so that the whole reason of a refusal may be told.
+    """
     try:
         return await call
     except Exception as error:  # PTB stumbles over a broken answer with any error, such as KeyError
-        failure = _translated(error)
+        failure = _translated(error, wordless)
     raise failure  # outside the except block: PTB's errors may hold the token
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(error: Exception, wordless: bool) -> Exception:
     match error:
         case TelegramError(__cause__=NotTheApi()):
             return TryLater(sent=None)
@@ -69,11 +72,11 @@ def _translated(error: Exception) -> Exception:
         case BadRequest() if any(gone in error.message.casefold() for gone in GONE):
             return Unreachable(_why(error))
         case BadRequest():
-            return Refused(_why(error))
+            return Refused(error.message[:200] if wordless else _why(error))
         case InvalidToken():
             return Stopped("Telegram refuses the token")
         case Conflict():
-            return Stopped(_why(error))
+            return Stopped(_why(error), "conflict")
         case NotSent():
             return TryLater(sent=False)
     return TryLater(sent=None)
@@ -86,10 +89,11 @@ def _why(error: TelegramError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A bot's user name, and what keeps updates from reaching its webhook, if anything does."""
+    """A bot's user name; what keeps updates from reaching its webhook, if anything does; where Telegram posts to."""
 
     name: str
     trouble: str
+    hook: str = ""
 
 
 class Telegram:
@@ -125,32 +129,46 @@ class Telegram:
         *commands*: (name, description) by language; the first language is everybody's whose own is not there. *hook*:
         the URL for the webhook; None to poll. May be called again.
         """
-        await answered(self._api.initialize())
-        info = await answered(self._api.get_webhook_info())
-        if hook is None:
-            if info.url:
-                await answered(self._api.delete_webhook())
-        else:
-            # Telegram does not tell which secret it uses, so a new secret makes a new URL.
-            mark = hmac.digest(self._api.token.encode(), self._secret.encode(), "sha256").hex()[:8]
-            url = f"{hook}?v={mark}"
-            if (url, CONNECTIONS, set(KINDS)) != (info.url, info.max_connections, set(info.allowed_updates)):
-                await answered(
-                    self._api.set_webhook(
-                        url, max_connections=CONNECTIONS, allowed_updates=KINDS, secret_token=self._secret
-                    )
-                )
+        await answered(self._api.initialize(), wordless=True)
+        if hook is not None:
+            await self.keep_hook(hook)
+        elif (await answered(self._api.get_webhook_info())).url:
+            await answered(self._api.delete_webhook(), wordless=True)
         for place, (lang, menu) in enumerate(commands.items()):
-            await answered(self._api.set_my_commands(list(menu), language_code=lang if place else None))
+            try:
+                await answered(
+                    self._api.set_my_commands(list(menu), language_code=lang if place else None), wordless=True
+                )
+            except Refused as error:  # a menu: everything else works without it
+                log.warning("telegram.commands_refused", why=str(error))
         return self._api.username
+
+    async def keep_hook(self, hook: str) -> bool:
+        """Set the webhook where it is not as it should be; whether it had been taken away."""
+        # Telegram does not tell which secret it uses, so a new secret makes a new URL.
+        mark = hmac.digest(self._api.token.encode(), self._secret.encode(), "sha256").hex()[:8]
+        url = f"{hook}?v={mark}"
+        info = await answered(self._api.get_webhook_info())
+        if (url, CONNECTIONS, set(KINDS)) == (info.url, info.max_connections, set(info.allowed_updates)):
+            return False
+        await answered(
+            self._api.set_webhook(url, max_connections=CONNECTIONS, allowed_updates=KINDS, secret_token=self._secret),
+            wordless=True,
+        )
+        return info.url != url
+
+    async def look(self) -> None:
+        """Ask Telegram whether it takes our token. Raises one of the four."""
+        await answered(self._http.call(f"{self._url}/getMe", {}), wordless=True)
 
     async def about(self) -> About:
         """Ask Telegram for this bot's user name and for trouble with its webhook. Raises one of the four."""
         me = await answered(self._api.get_me())
         info = await answered(self._api.get_webhook_info())
-        return About(me.username or "", (info.last_error_message or "")[:100] if info.pending_update_count else "")
+        trouble = (info.last_error_message or "")[:100] if info.pending_update_count else ""
+        return About(me.username or "", trouble, info.url)
 
-    async def run(self, receive: Receive) -> None:
+    async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         """Poll until cancelled. Asking for later updates confirms the earlier ones, so only what is stored is passed.
 
         What cannot be stored is tried again; the later updates of its chat wait behind it, those of others go on.
@@ -168,6 +186,7 @@ class Telegram:
                     log.warning("telegram.polling_failed", times=failures)
                     await self._sleep(later.after.total_seconds() if later.after else _backoff(failures))
                     continue
+                works()
                 if offset:
                     checkpoint("turn.confirmed")
                 numbered = [(number, update) for update in updates if (number := self._number(update)) is not None]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import IO
 
 from bot.channels import File, Incoming, Receive
@@ -22,7 +23,10 @@ class Terminal:
         self.number = 0
         self.answered = asyncio.Event()
 
-    async def run(self, receive: Receive) -> None:
+    async def look(self) -> None:
+        """Nobody to ask."""
+
+    async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         """Read lines until the end of the input."""
         while line := await asyncio.to_thread(sys.stdin.readline):
             if text := line.rstrip("\n"):
