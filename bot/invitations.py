@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TextIO
 
 from bot import named, tables
-from bot.roster_row import LEFT
 from handlers.texts import say
 from storage import invitations, people, units
 from storage.database import Db
+from storage.enrolments import LEFT
 from storage.people import Person
 
 

@@ -16,6 +16,7 @@ from handlers.turn import current_cycle
 from handlers.words import fold
 from storage import audit, people, roles, units
 from storage.database import Db, one_at_a_time
+from storage.enrolments import LEFT
 from storage.people import Person
 from storage.roles import RoleIn
 from storage.units import Unit
@@ -194,7 +195,12 @@ def _units_changed(tree: Mapping[str, Unit], names: Mapping[str, str]) -> list[U
 
 
 def _roles(member: Member) -> list[tuple[str, str]]:
-    """The roles of the roster with the key of their unit. An officer serves the whole organisation of the own cell."""
+    """The roles of the roster with the key of their unit. An officer serves the whole organisation of the own cell.
+
+    Who has left or died holds none, whatever the file says.
+    """
+    if member.exempt_reason in LEFT:
+        return []
     match member.role:
         case "member":
             return []
@@ -209,7 +215,7 @@ def _second_secretaries(members: Iterable[Member], stored: Iterable[tuple[str, s
     first = dict(stored)
     found = []
     for member in members:
-        if member.role == "secretary":
+        if member.role == "secretary" and member.exempt_reason not in LEFT:
             other = first.setdefault(unit_key(member.units), member.code)
             if other != member.code:
                 values = {"unit": member.units[-1], "other": other}

@@ -11,6 +11,7 @@ from typing import Literal
 from bot.roster_file import Record
 from handlers.texts import say
 from handlers.words import a_date, clean, fold
+from storage.enrolments import LEFT
 
 Mark = Literal["rejected", "fixed", "warning", "skipped"]
 
@@ -29,7 +30,6 @@ ROLES = {
     "can bo phu trach": "officer",
 }
 GENDERS = ("nam", "nữ")
-LEFT = ("chuyển sinh hoạt đảng", "từ trần")
 # Who is not reviewed: article 5 of Quy định 366-QĐ/TW, and those who are no longer in the cell.
 REASONS = ("miễn công tác và sinh hoạt đảng", "đình chỉ sinh hoạt đảng", *LEFT)
 

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from handlers.calendar import first_reminder, next_reminder
 from handlers.cycles import Cycle
+from handlers.lifecycle import Standing, after, state_before
 from handlers.texts import say
-from storage import enrolments
+from storage import consents, enrolments, outbox
 from storage import models as m
 from storage.database import Db
 from storage.enrolments import Change, Difference
@@ -44,14 +45,18 @@ def sync_assessments(db: Db, cycle: Cycle, now: datetime) -> Synced:
     """Let the open cycle follow the roster: to be called in the transaction of an import. A closed one stays as it is.
 
     Adds missing rows, moves people to their unit, exempts and no longer exempts; another form only where nothing was
-    begun, else its member code is reported.
+    begun, else its member code is reported. A submission stays where the roster exempts its person: they are reported
+    once, and not written to any more.
     """
     if cycle.closed:
         return Synced()
     added = enrolments.add_missing(db, cycle.id, cycle.admitted_before, first_reminder(cycle, now))
     different = enrolments.differences(db, cycle.id, cycle.admitted_before)
-    changes = [_followed(cycle, each, now) for each in different]
+    back = [each.person_id for each in different if each.state == m.EXEMPT and not each.reason]
+    said = consents.newest_of(db, back, cycle.id, cycle.consent.version)
+    changes = [_followed(cycle, each, now, declined=said.get(each.person_id) is False) for each in different]
     enrolments.change(db, changes)
+    outbox.withdraw_notices(db, [each.id for each in changes if each.exempt_reason], "exempt")
     both = list(zip(different, changes, strict=True))
     return Synced(
         added=added,
@@ -65,20 +70,19 @@ def sync_assessments(db: Db, cycle: Cycle, now: datetime) -> Synced:
     )
 
 
-def _followed(cycle: Cycle, each: Difference, now: datetime) -> Change:
+def _followed(cycle: Cycle, each: Difference, now: datetime, *, declined: bool) -> Change:
     """What an assessment says once it follows the roster."""
-    begun = each.started if each.state == m.EXEMPT else each.state != m.NOT_STARTED
+    known = each.state_before or state_before(submitted=each.submitted, declined=declined, begun=each.started)
+    was = Standing(each.state, known if each.state == m.EXEMPT else None)
+    stands = after("exempt" if each.reason else "resume", was)
+    begun = (was.before or was.state) != m.NOT_STARTED
     changes_form = each.other_form and not begun
     form_id, place = (each.wanted_form_id, "") if changes_form else (each.form_id, each.place)
-    state, reason, remind_at = each.state, each.old_reason, each.remind_at
-    if each.reason and state not in (m.SUBMITTED, m.ACCEPTED):
-        state, reason, remind_at = m.EXEMPT, each.reason, None
-    elif not each.reason and state == m.EXEMPT:
-        state, reason = (m.IN_PROGRESS if each.started else m.NOT_STARTED), None
-    if state in m.OWES and form_id is None:
+    remind_at = each.remind_at
+    if stands.state not in m.OWES or form_id is None:
         remind_at = None
-    elif state in m.OWES and (each.state == m.EXEMPT or each.form_id is None):
+    elif each.state == m.EXEMPT or each.form_id is None:
         remind_at = next_reminder(
             cycle, reminded=each.reminded, reminded_at=each.reminded_at, snoozed_until=None, after=now
         )
-    return Change(each.id, each.unit_id, form_id, place, state, reason, remind_at)
+    return Change(each.id, each.unit_id, form_id, place, stands.state, stands.before, each.reason, remind_at)

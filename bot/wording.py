@@ -12,6 +12,7 @@ from storage import addresses, assessments, notes, outbox, people, progress, rem
 from storage import models as m
 from storage.assessments import Assessment
 from storage.database import Db
+from storage.enrolments import LEFT
 from storage.outbox import Outgoing
 from storage.people import Person
 
@@ -26,7 +27,7 @@ def worded(db: Db, outgoing: Outgoing, now: datetime, lang: str = "vi") -> str |
     address = addresses.by_id(db, outgoing.address_id)
     if cycle is None or person is None or address is None or notes.paused(db):
         return None
-    if address.closed is not None or address.person_id != person.id:
+    if address.closed is not None or address.person_id != person.id or person.exempt_reason in LEFT:
         return None
     lang = person.lang or lang
     match outgoing.kind:
@@ -60,6 +61,8 @@ def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str
     reminders.lock(db, outgoing.assessment_id)
     assessment = assessments.by_id(db, outgoing.assessment_id)
     if assessment is None or not assessment.owes or assessment.cycle_id != cycle.id or assessment.form_id is None:
+        return None
+    if assessment.exempt_reason is not None:  # a review that was submitted before, and returned since
         return None
     kind = outgoing.key.split(":")[3:4]  # reminder:<assessment>:<date>[:snooze:<hour> | :nudge:<turn>]
     asked_for = kind == ["snooze"]

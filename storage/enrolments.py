@@ -11,6 +11,7 @@ from storage import models as m
 from storage import people
 from storage.database import Db, Utc
 
+LEFT = ("chuyển sinh hoạt đảng", "từ trần")  # reasons of those who are in the cell no more
 NEWLY_ADMITTED = "mới kết nạp chưa đủ 6 tháng"  # Quy định 366-QĐ/TW, Điều 5
 
 
@@ -22,7 +23,9 @@ class Difference:
     person_id: int
     code: str
     state: str
+    state_before: str | None
     started: bool
+    submitted: bool
     place: str
     old_unit_id: int
     unit_id: int
@@ -44,6 +47,7 @@ class Change(NamedTuple):
     form_id: int | None
     place: str
     state: str
+    state_before: str | None
     exempt_reason: str | None
     remind_at: datetime | None
 
@@ -71,7 +75,8 @@ def _form(cycle_id: int) -> sa.ScalarSelect[int]:
 def add_missing(db: Db, cycle_id: int, admitted_before: date | None, remind_at: datetime | None) -> int:
     """A row for everybody in the roster who has none yet; how many were added.
 
-    The exempt and those without a form are never reminded.
+    The exempt and those without a form are never reminded. Who has left the cell, or died, is not in the cycle; who
+    does so later stays in it as exempt.
     """
     reason, form = _reason(admitted_before), _form(cycle_id)
     owes = sa.and_(reason.is_(None), form.is_not(None))
@@ -87,7 +92,7 @@ def add_missing(db: Db, cycle_id: int, admitted_before: date | None, remind_at: 
         sa.literal(0),
         sa.literal(0),
         sa.case((owes, sa.literal(remind_at, Utc())), else_=None),
-    ).where(~has_one)
+    ).where(~has_one, sa.func.coalesce(m.Person.exempt_reason, "").not_in(LEFT))
     columns = ["cycle_id", "person_id", "unit_id", "form_id", "state", "exempt_reason"]
     columns += ["place", "revision", "reminded", "remind_at"]
     insert = sa.insert(m.Assessment).from_select(columns, rows)
@@ -116,7 +121,9 @@ def _different(cycle_id: int, admitted_before: date | None) -> sa.Select[*tuple[
             m.Assessment.person_id,
             m.Person.code,
             m.Assessment.state,
+            m.Assessment.state_before,
             m.Assessment.active_at.is_not(None),
+            m.Assessment.submitted_at.is_not(None),
             m.Assessment.place,
             m.Assessment.unit_id,
             m.Person.unit_id,
@@ -169,19 +176,29 @@ def without_form(db: Db, cycle_id: int) -> list[str]:
 
 def on_paper(db: Db, person_id: int, cycle_id: int) -> None:
     """They declined the consent text and hand in a paper form: not reminded, and counted apart."""
+    exempt = m.Assessment.state == m.EXEMPT
+    theirs = sa.or_(m.Assessment.state.in_(m.OWES), exempt)
     db.execute(
         sa.update(m.Assessment)
-        .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, m.Assessment.state.in_(m.OWES))
-        .values(state=m.PAPER, remind_at=None)
+        .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, theirs)
+        .values(
+            state=sa.case((exempt, m.EXEMPT), else_=m.PAPER),
+            state_before=sa.case((exempt, m.PAPER), else_=None),
+            remind_at=None,
+        )
     )
 
 
 def off_paper(db: Db, person_id: int, cycle_id: int, remind_at: datetime | None) -> None:
-    """They accepted the consent text after all."""
+    """They accepted the consent text after all, and begin anew: the draft was erased when they declined."""
+    exempt = m.Assessment.state == m.EXEMPT
+    paper = sa.or_(m.Assessment.state == m.PAPER, sa.and_(exempt, m.Assessment.state_before == m.PAPER))
     db.execute(
         sa.update(m.Assessment)
-        .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, m.Assessment.state == m.PAPER)
+        .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, paper)
         .values(
-            state=sa.case((m.Assessment.active_at.is_(None), m.NOT_STARTED), else_=m.IN_PROGRESS), remind_at=remind_at
+            state=sa.case((exempt, m.EXEMPT), else_=m.NOT_STARTED),
+            state_before=sa.case((exempt, m.NOT_STARTED), else_=None),
+            remind_at=sa.case((exempt, None), else_=sa.literal(remind_at, Utc())),
         )
     )

@@ -243,6 +243,15 @@ def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
     db.execute(_WITHDRAW, {"assessment": assessment_id, "because": why})
 
 
+def withdraw_notices(db: Db, assessments: Sequence[int], why: str) -> None:
+    """Take back every reminder and notice about these assessments that has not been claimed."""
+    if assessments:
+        about = m.Outgoing.assessment_id == sa.bindparam("assessment")
+        unasked = sa.or_(m.Outgoing.kind == m.REMINDER, m.Outgoing.kind == m.NOTICE)
+        statement = sa.update(m.Outgoing).where(about, unasked, m.Outgoing.state == m.QUEUED)
+        db.execute(statement.values(state=m.WITHDRAWN, why=why), [{"assessment": each} for each in assessments])
+
+
 def cut_off(db: Db, address_id: int, why: str) -> None:
     """Somebody else may read at this address from now on: what waits or is on its way is withdrawn, so that it is not
     tried again, and all words are emptied, so that no operator sends them again."""

@@ -63,7 +63,9 @@ class World:
         forms = tuple((value, FORM.id) for value in roster.FORMS)
         rules = replace(CYCLE, opens=self.now, admitted_before=None, forms=forms, consent=Consent("1", "Đồng ý? (1)"))
         with self.database.transaction() as db:
-            db.execute(sa.update(m.Person).where(m.Person.code == exempt).values(exempt_reason="từ trần"))
+            db.execute(
+                sa.update(m.Person).where(m.Person.code == exempt).values(exempt_reason="đình chỉ sinh hoạt đảng")
+            )
             open_cycle(db, rules, {FORM.id: FORM}, self.now)
 
     def change_consent(self) -> None:
