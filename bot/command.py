@@ -1,6 +1,7 @@
 """What every command needs: the settings, the database, a way to fail."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +51,16 @@ def database(*, migrated: bool = True) -> Iterator["Database"]:
         yield opened
     finally:
         opened.close()
+
+
+@contextmanager
+def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error where that is a terminal; yields what takes each step."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def moment(text: str | None, zone: Any, option: str = "--at") -> datetime:

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.listing import SOME, some
 from handlers import notices
 from handlers.calendar import schedule
 from handlers.cycles import Cycle
 from handlers.messages import as_text
 from handlers.texts import say
-from storage import enrolments, season_counts
 from storage import models as m
+from storage import season_counts
 from storage.database import Db
 
 
@@ -24,7 +25,8 @@ class Opening:
     people: int
     by_form: Mapping[str, int]  # who owe, by the roster's value
     exempt: Mapping[str, int]  # by reason
-    without_form: tuple[str, ...]  # member codes
+    without_form: int
+    codes: tuple[str, ...]  # member codes of the first of those without a form
     ringing: int  # of those who owe: who get the first notice and the reminders
     passive: int  # who have only the web page
     unlinked: int
@@ -38,7 +40,7 @@ class Opening:
     def lines(self, lang: str) -> list[str]:
         """For the operator: counts, times and the text of one example of each message."""
         cycle = self.cycle
-        owe = sum(self.by_form.values()) + len(self.without_form)
+        owe = sum(self.by_form.values()) + self.without_form
         say_when = {at: notices.when(lang, cycle, at) for at in (cycle.opens, cycle.due, cycle.closes, *self.slots)}
         lines = [
             f"{cycle.name} ({cycle.code})",
@@ -61,7 +63,7 @@ class Opening:
             reasons = "; ".join(f"{reason} {number}" for reason, number in self.exempt.items())
             lines.append(say(lang, "season.exempt", number=sum(self.exempt.values()), reasons=reasons))
         if self.without_form:
-            lines.append(say(lang, "season.without_form", codes=", ".join(self.without_form)))
+            lines.append(say(lang, "season.without_form", codes=some(lang, self.codes, self.without_form)))
         lines.append(
             say(
                 lang,
@@ -83,8 +85,9 @@ class Opening:
 
 
 def opening_of(db: Db, cycle: Cycle, now: datetime, lang: str) -> Opening:
-    """What the rows of a season just opened say, before anything is sent."""
-    standing = season_counts.standing(db, cycle.id)
+    """What opening a season means with the roster as it is. Only reads."""
+    values = [value for value, _ in cycle.forms]
+    standing = season_counts.standing(db, values, cycle.admitted_before)
     reach = Counter(dict.fromkeys(("ringing", "passive", "unlinked", "unreachable"), 0))
     reach.update(standing.reach)
     example = notices.reminder(
@@ -96,7 +99,8 @@ def opening_of(db: Db, cycle: Cycle, now: datetime, lang: str) -> Opening:
         standing.people,
         standing.by_form,
         standing.exempt,
-        tuple(enrolments.without_form(db, cycle.id)),
+        standing.without_form,
+        tuple(season_counts.without_form(db, values, cycle.admitted_before, SOME)),
         reach["ringing"],
         reach["passive"],
         reach["unlinked"],

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bot.checkpoints import checkpoint
+from bot.mistakes import Mistake
 from bot.roster_file import records
 from bot.roster_row import Finding, Member, Reading, unit_key
 from bot.season_follows import Synced, sync_assessments
 from handlers.texts import say
 from handlers.turn import current_cycle
 from handlers.words import fold
-from storage import audit, people, roles, units
+from storage import audit, cycles, people, roles, units
 from storage.database import Db, one_at_a_time
 from storage.enrolments import LEFT
 from storage.people import Person
@@ -154,8 +155,11 @@ def imported(db: Db, roster: Roster, now: datetime) -> Preview:
     """Take the good records in, all of them in this transaction, and let the open cycle follow; what was changed.
 
     Importing the same file again changes nothing. Nobody is removed for being absent from the file.
+    Raises Mistake while a season is half opened.
     """
     one_at_a_time(db, IMPORTING)
+    if half := cycles.opening(db):
+        raise Mistake("season.half_open", code=half.code)
     preview = compared(db, roster)
     if not preview.changes:
         return preview

@@ -5,54 +5,64 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.opening import Opening, opening_of
+from bot.season_opening import MOST, begin, go_on, refused
 from handlers import cycles as rules
-from handlers import forms
-from handlers.calendar import allowed, first_reminder, next_reminder
+from handlers.calendar import next_reminder
 from handlers.cycles import Cycle
 from handlers.forms import Form, Problem
-from storage import audit, cycles, enrolments, outbox, reminders, season_counts
-from storage import models as m
+from storage import audit, cycles, reminders
 from storage.database import Database, Db
 
 
 def open_cycle(
     db: Db, cycle: Cycle, known_forms: Mapping[str, Form], now: datetime, lang: str = "vi"
 ) -> Opening | Problem:
-    """Open a season in this transaction: its rules, its frozen forms, a row for everybody, the first notices.
+    """Open a season in this one transaction: its rules, its frozen forms, a row for everybody, the first notices.
 
-    A Problem where another season is open, or one of this code has been.
+    A Problem where another season is open, or one of this code has been. Beside a running program see
+    ``season_opening.open_in_batches``.
     """
-    newest = cycles.newest(db)
-    if newest is not None and newest.closed_at is None:
-        return Problem("season.another_open", {"code": newest.code})
-    if any(row.code == cycle.code for row in cycles.every(db)):
-        return Problem("season.same_code", {"code": cycle.code})
-    frozen = []
-    for value, form_id in cycle.forms:
-        body = forms.dumps(known_forms[form_id])
-        frozen.append((value, form_id, body, forms.digest(body)))
-    cycle = replace(cycle, id=cycles.opened(db, cycle.code, rules.dumps(cycle), frozen, now))
-    enrolments.add_missing(db, cycle.id, cycle.admitted_before, first_reminder(cycle, now))
-    audit.record(db, "cycle.opened", now, cycle_id=cycle.id)
     opening = opening_of(db, cycle, now, lang)
-    _put_first_notices(db, cycle, now)
-    return opening
+    began = begin(db, cycle, known_forms, now)
+    if isinstance(began, Problem):
+        return began
+    while go_on(db, began, now, MOST) is not None:
+        pass
+    return replace(opening, cycle=began)
 
 
-def rehearse(
-    database: Database, cycle: Cycle, known_forms: Mapping[str, Form], now: datetime, lang: str = "vi"
-) -> Opening | Problem:
-    """What ``open_cycle`` would do: it is done, looked at and rolled back."""
-    with database.engine.connect() as db, db.begin() as transaction:
-        found = open_cycle(db, cycle, known_forms, now, lang)
-        transaction.rollback()
-    return found
+def rehearse(database: Database, cycle: Cycle, now: datetime, lang: str = "vi") -> Opening | Problem:
+    """What ``open_cycle`` would do. Only reads."""
+    with database.transaction(read_only=True) as db:
+        return refused(db, cycle) or opening_of(db, cycle, now, lang)
 
 
 def close_cycle(db: Db, cycle: Cycle, now: datetime) -> None:
     """Close a season early: nothing more is taken, and nothing that waits is sent."""
     cycles.close(db, cycle.id, now)
     audit.record(db, "cycle.closed", now, cycle_id=cycle.id)
+
+
+def reopen_cycle(
+    db: Db, cycle: Cycle, now: datetime, *, due: datetime | None = None, closes: datetime | None = None
+) -> Cycle | Problem:
+    """Open the season again that was closed last. Next reminders are set anew, from now on; what was withdrawn when it
+    was closed is not sent any more.
+
+    A Problem where a newer season is being opened, or its time is over and it is given no other deadline.
+    """
+    if newer := cycles.opening(db):
+        return Problem("season.half_open", {"code": newer.code})
+    again = replace(cycle, due=due or cycle.due, closes=closes or cycle.closes, closed=False)
+    if not cycle.opens < again.due <= again.closes:
+        return Problem("season.wrong_order", {})
+    if again.closes <= now:
+        return Problem("season.over", {"code": cycle.code})
+    cycles.reopen(db, cycle.id)
+    cycles.change(db, cycle.id, rules.dumps(again))
+    reschedule(db, again, now)
+    audit.record(db, "cycle.reopened", now, cycle_id=cycle.id)
+    return again
 
 
 def move_deadline(db: Db, cycle: Cycle, due: datetime, closes: datetime, now: datetime) -> Cycle | Problem:
@@ -79,23 +89,4 @@ def reschedule(db: Db, cycle: Cycle, now: datetime) -> None:
             )
             for assessment, reminded, reminded_at, snoozed_until in reminders.owing(db, cycle.id)
         ],
-    )
-
-
-def _put_first_notices(db: Db, cycle: Cycle, now: datetime) -> None:
-    at = allowed(cycle, max(now, cycle.opens))
-    outbox.put_notices(
-        db,
-        [
-            {
-                "key": f"opened:{cycle.id}:{each.person_id}",
-                "kind": m.NOTICE,
-                "address_id": each.address_id,
-                "person_id": each.person_id,
-                "assessment_id": each.assessment_id,
-                "due_at": at,  # it is worded when it is claimed: the deadline may have moved by then
-            }
-            for each in season_counts.bound(db, cycle.id)
-        ],
-        now,
     )

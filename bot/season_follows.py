@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.listing import some
 from handlers.calendar import first_reminder, next_reminder
 from handlers.cycles import Cycle
 from handlers.lifecycle import Standing, after, state_before
@@ -37,7 +38,7 @@ class Synced:
         }
         named = {"kept": self.kept, "submitted": self.submitted, "without_form": self.without_form}
         return [say(lang, "season.synced", **numbers)] + [
-            say(lang, f"season.{name}", codes=", ".join(codes)) for name, codes in named.items() if codes
+            say(lang, f"season.{name}", codes=some(lang, codes)) for name, codes in named.items() if codes
         ]
 
 

@@ -20,15 +20,25 @@ class CycleRow:
     code: str
     digest: str
     closed_at: datetime | None
+    opening: bool  # its rows are still being made: no turn and no job sees it
 
 
-_EVERY = sa.select(m.Cycle.id, m.Cycle.code, m.Cycle.digest, m.Cycle.closed_at).order_by(m.Cycle.id.desc())
-_NEWEST = Prepared(_EVERY.limit(1))
+_EVERY = sa.select(m.Cycle.id, m.Cycle.code, m.Cycle.digest, m.Cycle.closed_at, m.Cycle.opening).order_by(
+    m.Cycle.id.desc()
+)
+_NEWEST = Prepared(_EVERY.where(m.Cycle.opening.is_(sa.false())).limit(1))
+_OPENING = _EVERY.where(m.Cycle.opening.is_(sa.true())).limit(1)
 
 
 def newest(db: Db) -> CycleRow | None:
     """The cycle opened last, closed or not; None before the first."""
     row = _NEWEST.first(db)
+    return CycleRow(*row) if row else None
+
+
+def opening(db: Db) -> CycleRow | None:
+    """The cycle whose rows are still being made, if there is one."""
+    row = db.execute(_OPENING).first()
     return CycleRow(*row) if row else None
 
 
@@ -47,9 +57,12 @@ def every(db: Db) -> list[CycleRow]:
     return [CycleRow(*row) for row in db.execute(_EVERY)]
 
 
-def opened(db: Db, code: str, rules: str, forms: Iterable[tuple[str, str, str, str]], now: datetime) -> int:
-    """Make a cycle with its own copy of its forms (roster value, form id, body, digest of the body); its id."""
-    row = {"code": code, "opened_at": now, "rules": rules, "digest": _digest(rules)}
+def make(db: Db, code: str, rules: str, forms: Iterable[tuple[str, str, str, str]], now: datetime) -> int:
+    """Make a cycle with its own copy of its forms (roster value, form id, body, digest of the body); its id.
+
+    It is *opening* until ``show``.
+    """
+    row = {"code": code, "opened_at": now, "opening": True, "rules": rules, "digest": digest(rules)}
     cycle_id = db.execute(sa.insert(m.Cycle).values(row).returning(m.Cycle.id)).scalar_one()
     db.execute(
         sa.insert(m.CycleForm),
@@ -61,9 +74,30 @@ def opened(db: Db, code: str, rules: str, forms: Iterable[tuple[str, str, str, s
     return cycle_id
 
 
+def show(db: Db, cycle_id: int, now: datetime) -> None:
+    """All rows of a cycle are there: from now on it is the newest one."""
+    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(opening=False, opened_at=now))
+
+
+def discard(db: Db, cycle_id: int, limit: int) -> int:
+    """Delete so many rows of a cycle that is *opening*; how many. With the last one it goes itself."""
+    mine = sa.select(m.Cycle.id).where(m.Cycle.id == cycle_id, m.Cycle.opening.is_(sa.true()))
+    some = sa.select(m.Assessment.id).where(m.Assessment.cycle_id.in_(mine)).limit(limit)
+    gone = db.execute(sa.delete(m.Assessment).where(m.Assessment.id.in_(some))).rowcount
+    if not gone:
+        db.execute(sa.delete(m.CycleForm).where(m.CycleForm.cycle_id.in_(mine)))
+        db.execute(sa.delete(m.Cycle).where(m.Cycle.id.in_(mine)))
+    return gone
+
+
+def reopen(db: Db, cycle_id: int) -> None:
+    """A cycle that was closed goes on."""
+    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(closed_at=None))
+
+
 def change(db: Db, cycle_id: int, rules: str) -> None:
     """Give a running cycle other rules."""
-    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(rules=rules, digest=_digest(rules)))
+    db.execute(sa.update(m.Cycle).where(m.Cycle.id == cycle_id).values(rules=rules, digest=digest(rules)))
 
 
 def close(db: Db, cycle_id: int, now: datetime, also: Collection[str] = (m.REMINDER, m.DIGEST)) -> None:
@@ -90,5 +124,6 @@ def close(db: Db, cycle_id: int, now: datetime, also: Collection[str] = (m.REMIN
     )
 
 
-def _digest(rules: str) -> str:
+def digest(rules: str) -> str:
+    """What the rules of a cycle are known by."""
     return hashlib.sha256(rules.encode()).hexdigest()

@@ -52,7 +52,10 @@ class Change(NamedTuple):
     remind_at: datetime | None
 
 
-def _reason(admitted_before: date | None) -> sa.ColumnElement[str | None]:
+IN_THE_CELL = sa.func.coalesce(m.Person.exempt_reason, "").not_in(LEFT)
+
+
+def exempt_reason(admitted_before: date | None) -> sa.ColumnElement[str | None]:
     """Why the roster exempts a person; NULL: it does not."""
     if admitted_before is None:
         return sa.type_coerce(m.Person.exempt_reason, sa.Text)
@@ -72,13 +75,21 @@ def _form(cycle_id: int) -> sa.ScalarSelect[int]:
     )
 
 
-def add_missing(db: Db, cycle_id: int, admitted_before: date | None, remind_at: datetime | None) -> int:
-    """A row for everybody in the roster who has none yet; how many were added.
+def add_missing(
+    db: Db,
+    cycle_id: int,
+    admitted_before: date | None,
+    remind_at: datetime | None,
+    *,
+    after: int = 0,
+    until: int | None = None,
+) -> int:
+    """A row for everybody in the roster who has none yet; how many were added. *after*, *until*: of these ids only.
 
     The exempt and those without a form are never reminded. Who has left the cell, or died, is not in the cycle; who
     does so later stays in it as exempt.
     """
-    reason, form = _reason(admitted_before), _form(cycle_id)
+    reason, form = exempt_reason(admitted_before), _form(cycle_id)
     owes = sa.and_(reason.is_(None), form.is_not(None))
     has_one = sa.exists().where(m.Assessment.cycle_id == cycle_id, m.Assessment.person_id == m.Person.id)
     rows = sa.select(
@@ -92,7 +103,9 @@ def add_missing(db: Db, cycle_id: int, admitted_before: date | None, remind_at: 
         sa.literal(0),
         sa.literal(0),
         sa.case((owes, sa.literal(remind_at, Utc())), else_=None),
-    ).where(~has_one, sa.func.coalesce(m.Person.exempt_reason, "").not_in(LEFT))
+    ).where(~has_one, IN_THE_CELL, m.Person.id > after)
+    if until is not None:
+        rows = rows.where(m.Person.id <= until)
     columns = ["cycle_id", "person_id", "unit_id", "form_id", "state", "exempt_reason"]
     columns += ["place", "revision", "reminded", "remind_at"]
     insert = sa.insert(m.Assessment).from_select(columns, rows)
@@ -113,7 +126,7 @@ def differences(db: Db, cycle_id: int, admitted_before: date | None) -> list[Dif
 
 
 def _different(cycle_id: int, admitted_before: date | None) -> sa.Select[*tuple[Any, ...]]:
-    reason, form = _reason(admitted_before), _form(cycle_id)
+    reason, form = exempt_reason(admitted_before), _form(cycle_id)
     other_form = m.CycleForm.key.is_distinct_from(sa.case((form.is_not(None), m.Person.form), else_=None))
     return (
         sa.select(

@@ -81,6 +81,11 @@ def by_code(db: Db, code: str) -> Person | None:
     return by_id(db, found) if found else None
 
 
+def ids_after(db: Db, person_id: int, limit: int) -> list[int]:
+    """The next ids after *person_id*."""
+    return list(db.scalars(sa.select(m.Person.id).where(m.Person.id > person_id).order_by(m.Person.id).limit(limit)))
+
+
 def lock(db: Db, ids: Iterable[int]) -> None:
     """Hold people until the end of the transaction, in the order of their ids: none of their turns runs meanwhile.
 

@@ -56,6 +56,7 @@ _DUE = (
         best_address(m.Assessment.person_id).label("address_id"),
     )
     .where(m.Assessment.remind_at <= sa.bindparam("now"), m.Assessment.remind_at.is_not(None))
+    .where(m.Assessment.cycle_id.not_in(sa.select(m.Cycle.id).where(m.Cycle.opening.is_(sa.true()))))
     .order_by(m.Assessment.remind_at)
     .limit(sa.bindparam("limit"))
     .with_for_update(key_share=True, skip_locked=True, of=m.Assessment)

@@ -1,78 +1,97 @@
 """Who a season concerns and how they can be reached, in numbers: for its opening."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
-from storage.progress import LINKED, OFFICERS, PASSIVE, RINGING, SECRETARIES
+from storage.enrolments import IN_THE_CELL, exempt_reason
+from storage.progress import OFFICERS, SECRETARIES
 from storage.reminders import best_address
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Somebody who owes a review and can be written to."""
+    """Somebody who owes a review and has not begun it, with the address to write to, if any."""
 
     assessment_id: int
     person_id: int
-    address_id: int
+    address_id: int | None
     lang: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The numbers of a season."""
+    """The numbers of a season that is to be opened with the roster as it is."""
 
     people: int
-    by_form: Mapping[str, int]  # who owe, by the roster's value
+    by_form: Mapping[str, int]  # who will owe, by the roster's value
     exempt: Mapping[str, int]  # by reason
-    reach: Mapping[str, int]  # who owe, by how they are reached: ringing, passive, unreachable, unlinked
+    without_form: int  # who will owe and have none
+    reach: Mapping[str, int]  # who will owe, by how they are reached: ringing, passive, unreachable, unlinked
     secretaries: int
     officers: int
 
 
-def bound(db: Db, cycle_id: int) -> list[Bound]:
-    """Everybody who owes a review, has a form and an open address."""
+def page(db: Db, cycle_id: int, *, after: int, limit: int) -> list[Bound]:
+    """The next people after the id *after* who owe a review, have a form and have not begun."""
     address = best_address(m.Assessment.person_id).label("address")
     rows = db.execute(
         sa.select(m.Assessment.id, m.Assessment.person_id, address, m.Person.lang)
         .join(m.Person, m.Person.id == m.Assessment.person_id)
-        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.state.in_(m.OWES), m.Assessment.form_id.is_not(None))
-        .order_by(m.Assessment.id)
+        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.person_id > after)
+        .where(m.Assessment.state.in_(m.OWES), m.Assessment.form_id.is_not(None), m.Assessment.active_at.is_(None))
+        .order_by(m.Assessment.person_id)
+        .limit(limit)
     )
-    return [Bound(*row) for row in rows if row.address is not None]
+    return [Bound(*row) for row in rows]
 
 
-def standing(db: Db, cycle_id: int) -> Standing:
-    """The numbers of a season, in a few statements."""
-    mine = m.Assessment.cycle_id == cycle_id
-    owes = m.Assessment.state.in_(m.OWES)
-    by_form = (
-        sa.select(m.CycleForm.key, sa.func.count().label("number"))
-        .select_from(m.Assessment)
-        .join(m.CycleForm, m.CycleForm.id == m.Assessment.form_id)
-        .where(mine, owes)
-        .group_by(m.CycleForm.key)
-        .order_by(m.CycleForm.key)
+def standing(db: Db, forms: Collection[str], admitted_before: date | None) -> Standing:
+    """The numbers of a season with these forms (the roster's values), in one walk over the roster."""
+    open_one = sa.select(m.Address.channel).where(m.Address.person_id == m.Person.id, m.Address.closed.is_(None))
+    how = sa.case(
+        (open_one.where(m.Address.channel != "web").exists(), "ringing"),
+        (open_one.exists(), "passive"),
+        (sa.exists().where(m.Address.person_id == m.Person.id), "unreachable"),
+        else_="unlinked",
     )
-    exempt = (
-        sa.select(m.Assessment.exempt_reason, sa.func.count())
-        .where(mine, m.Assessment.state == m.EXEMPT)
-        .group_by(m.Assessment.exempt_reason)
-        .order_by(m.Assessment.exempt_reason)
-    )
-    how = sa.case((RINGING, "ringing"), (PASSIVE, "passive"), (LINKED, "unreachable"), else_="unlinked").label("how")
-    reached = sa.select(how).where(mine, owes).subquery()
-    reach = sa.select(reached.c.how, sa.func.count().label("number")).group_by(reached.c.how)
+    reason = exempt_reason(admitted_before)
+    people = sa.select(
+        reason.label("reason"),
+        sa.case((m.Person.form.in_(forms), m.Person.form), else_=None).label("form"),
+        sa.case((reason.is_(None), how), else_="").label("how"),
+    ).where(IN_THE_CELL)
+    each = people.subquery()
+    columns = each.c.reason, each.c.form, each.c.how
+    exempt, by_form, reach = Counter[str](), Counter[str](), Counter[str]()
+    for why, form, reached, number in db.execute(sa.select(*columns, sa.func.count()).group_by(*columns)):
+        if why is not None:
+            exempt[why] += number
+        else:
+            by_form[form or ""] += number
+            reach[reached] += number
     return Standing(
-        db.scalar(sa.select(sa.func.count()).where(mine)) or 0,
-        {row.key: row.number for row in db.execute(by_form)},
-        {reason or "": number for reason, number in db.execute(exempt)},
-        {row.how: row.number for row in db.execute(reach)},
+        exempt.total() + by_form.total(),
+        {form: by_form[form] for form in sorted(by_form) if form},
+        dict(sorted(exempt.items())),
+        by_form[""],
+        reach,
         _holders(db, SECRETARIES),
         _holders(db, OFFICERS),
+    )
+
+
+def without_form(db: Db, forms: Collection[str], admitted_before: date | None, limit: int) -> list[str]:
+    """The member codes of the first of those who would owe a review but have no form."""
+    owes = exempt_reason(admitted_before).is_(None)
+    none = sa.or_(m.Person.form.is_(None), m.Person.form.not_in(forms))
+    return list(
+        db.scalars(sa.select(m.Person.code).where(IN_THE_CELL, owes, none).order_by(m.Person.code).limit(limit))
     )
 
 

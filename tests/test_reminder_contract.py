@@ -22,7 +22,7 @@ from handlers.routes import route
 from storage import assessments, claims, enrolments, notes, outbox
 from storage import models as m
 from storage.database import Database
-from tests.season import CYCLE, FORM, SAIGON, World
+from tests.season import CYCLE, SAIGON, World
 
 FIRST = (
     "Còn 14 ngày nữa là hết hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026).\n"
@@ -240,7 +240,7 @@ def test_a_pause_cancels_and_resuming_does_not_replay(world: World) -> None:
 
 def test_a_cloned_season_is_only_rehearsed_until_it_is_opened(database: Database) -> None:
     world = World(database)
-    found = season.rehearse(database, replace(CYCLE, code="2027"), {"short": FORM}, world.now)
+    found = season.rehearse(database, replace(CYCLE, code="2027"), world.now)
     assert isinstance(found, Opening)
     with database.transaction(read_only=True) as db:
         rows = [db.scalar(sa.select(sa.func.count()).select_from(t)) for t in (m.Cycle, m.Assessment, m.Outgoing)]

@@ -68,7 +68,7 @@ def test_a_rehearsal_says_what_opening_would_and_changes_nothing(sqlite: Databas
     world.person("Nga", unit=3, linked="web")
     world.person("Sơn", unit=3, form=None)
     now = datetime(2026, 12, 9, 9, tzinfo=SAIGON)
-    found = season.rehearse(sqlite, CYCLE, {"short": FORM}, now)
+    found = season.rehearse(sqlite, CYCLE, now)
     assert isinstance(found, Opening)
     assert found.lines("vi")[2:10] == [
         "11 người trong danh sách; 11 phải nộp (theo mẫu: 2B 10).",

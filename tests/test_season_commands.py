@@ -41,6 +41,12 @@ def test_a_season_is_rehearsed_opened_moved_and_closed(season: Path, capsys: pyt
     assert run("cycle", "close", "--yes") == 0
     assert run("cycle", "close", "--yes") == 1
     assert capsys.readouterr() == ("Đã đóng. / Closed.\n", "No season is open.\n")
+    assert run("cycle", "reopen", "--yes") == 0
+    assert run("cycle", "reopen", "--yes") == 1
+    assert capsys.readouterr() == (
+        f"Đã mở lại kỳ 2026. Hạn nộp 17:00 ngày {day:%d/%m/%Y}; đóng 18:00 ngày {day:%d/%m/%Y}.\n",
+        "Kỳ 2026 còn đang mở. Đóng kỳ đó trước: kiemdiem cycle close.\n",
+    )
 
 
 def test_a_season_file_that_is_wrong_is_told_in_lines(season: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,142 @@
+"""A season is opened in batches, beside a running program: nobody sees it before its last row is there.
+
+Every batch is one small transaction, which notes how far it came. After a kill ``cycle open`` goes on from there.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from bot.checkpoints import checkpoint
+from handlers import cycles as rules
+from handlers import forms
+from handlers.calendar import allowed, first_reminder
+from handlers.cycles import Cycle
+from handlers.forms import Form, Problem
+from storage import audit, cycles, enrolments, notes, outbox, people, season_counts
+from storage import models as m
+from storage.cycles import CycleRow
+from storage.database import Database, Db, one_at_a_time
+
+OPENING = 7150434  # two commands that open the same season take turns
+NOTE = "opening"  # how far it is: "<cycle>:<the last person who has a row>", then "<cycle>:<the last one told>"
+FEWEST, MOST = 100, 4_000  # people in one batch
+QUICK, SLOW = 0.015, 0.03  # seconds: after a batch that took less or more, the next one is larger or smaller
+
+
+def refused(db: Db, cycle: Cycle) -> Problem | None:
+    """Why this season cannot be opened: another one is open or half opened, or one of this code has been."""
+    for row in cycles.every(db):
+        if row.closed_at is None and not (_under_way(db, row) and row.digest == cycles.digest(rules.dumps(cycle))):
+            return Problem("season.half_open" if row.opening else "season.another_open", {"code": row.code})
+        if row.closed_at is not None and row.code == cycle.code:
+            return Problem("season.same_code", {"code": cycle.code})
+    return None
+
+
+def begin(db: Db, cycle: Cycle, known_forms: Mapping[str, Form], now: datetime) -> Cycle | Problem:
+    """Make the season with its rules and its frozen forms, or find it half opened: to go on with."""
+    one_at_a_time(db, OPENING)
+    if problem := refused(db, cycle):
+        return problem
+    if (newest := next(iter(cycles.every(db)), None)) and newest.closed_at is None:
+        return replace(cycle, id=newest.id)
+    frozen = []
+    for value, form_id in cycle.forms:
+        body = forms.dumps(known_forms[form_id])
+        frozen.append((value, form_id, body, forms.digest(body)))
+    cycle = replace(cycle, id=cycles.make(db, cycle.code, rules.dumps(cycle), frozen, now))
+    notes.write(db, NOTE, f"{cycle.id}:0")
+    return cycle
+
+
+def go_on(db: Db, cycle: Cycle, now: datetime, size: int) -> int | None:
+    """Do the next batch: rows first, then the first notices. How many people it was about; None: nothing is left."""
+    one_at_a_time(db, OPENING)
+    at, _, last = (notes.read(db, NOTE) or "0:0").partition(":")
+    if int(at) != cycle.id:
+        return None
+    if cycles.opening(db) is None:
+        page = season_counts.page(db, cycle.id, after=int(last), limit=size)
+        put_first_notices(db, cycle, page, now)
+        notes.write(db, NOTE, f"{cycle.id}:{page[-1].person_id}" if page else None)
+        return len(page) or None
+    ids = people.ids_after(db, int(last), size)
+    if not ids:
+        cycles.show(db, cycle.id, now)
+        audit.record(db, "cycle.opened", now, cycle_id=cycle.id)
+        notes.write(db, NOTE, f"{cycle.id}:0")
+        return 0
+    remind_at = first_reminder(cycle, now)
+    enrolments.add_missing(db, cycle.id, cycle.admitted_before, remind_at, after=int(last), until=ids[-1])
+    notes.write(db, NOTE, f"{cycle.id}:{ids[-1]}")
+    return len(ids)
+
+
+def open_in_batches(
+    database: Database,
+    cycle: Cycle,
+    known_forms: Mapping[str, Form],
+    now: datetime,
+    *,
+    rest: Callable[[float], None] = time.sleep,
+    done: Callable[[int], None] = lambda people: None,
+) -> Problem | None:
+    """Open a season, or go on with a half opened one; a Problem where that cannot be.
+
+    After each batch it rests as long as that took, so that turns get their share of the database. *done* is told how
+    many people each batch was about.
+    """
+    with database.transaction() as db:
+        began = begin(db, cycle, known_forms, now)
+    if isinstance(began, Problem):
+        return began
+    size = FEWEST
+    while True:
+        start = time.perf_counter()
+        with database.transaction() as db:
+            count = go_on(db, began, now, size)
+        checkpoint("opening.batch")
+        if count is None:
+            return None
+        done(count)
+        took = time.perf_counter() - start
+        size = min(MOST, size * 2) if took < QUICK else max(FEWEST, size // 2) if took > SLOW else size
+        rest(max(took, QUICK))
+
+
+def discard(database: Database, cycle_id: int, *, rest: Callable[[float], None] = time.sleep) -> None:
+    """Take away a half opened season, in batches: nobody has seen it."""
+    gone = 1
+    while gone:
+        with database.transaction() as db:
+            one_at_a_time(db, OPENING)
+            gone = cycles.discard(db, cycle_id, MOST)
+        rest(QUICK)
+
+
+def put_first_notices(db: Db, cycle: Cycle, page: list[season_counts.Bound], now: datetime) -> None:
+    """Tell those of *page* who can be written to that the season has begun."""
+    at = allowed(cycle, max(now, cycle.opens))
+    outbox.put_notices(
+        db,
+        [
+            {
+                "key": f"opened:{cycle.id}:{each.person_id}",
+                "kind": m.NOTICE,
+                "address_id": each.address_id,
+                "person_id": each.person_id,
+                "assessment_id": each.assessment_id,
+                "due_at": at,  # it is worded when it is claimed: the deadline may have moved by then
+            }
+            for each in page
+            if each.address_id is not None
+        ],
+        now,
+    )
+
+
+def _under_way(db: Db, row: CycleRow) -> bool:
+    """Whether a season is half opened: rows or first notices are missing."""
+    return row.opening or (notes.read(db, NOTE) or "").startswith(f"{row.id}:")
