@@ -16,7 +16,7 @@ from bot.settings import PREFIX, Settings, WrongSettings, load, open_database
 from handlers.form_files import problems_in
 from handlers.texts import say
 from handlers.turn import current_cycle
-from storage import notes, pulse
+from storage import notes, pulse, retiring
 from storage.database import Database, Db, cannot_store
 from storage.schema import known_revisions, revision
 from storage.sealing import can_open
@@ -62,7 +62,7 @@ def check(environ: Mapping[str, str], forms: Path, now: datetime) -> Findings:
     found.wrong += problems_in(forms, settings.lang)
     database = open_database(settings)
     try:
-        _database(database, now, found)
+        _database(database, now, settings.telegram_token.reveal().partition(":")[0], found)
     finally:
         database.close()
     if settings.telegram_token:
@@ -94,7 +94,7 @@ def _reach(settings: Settings, found: Findings) -> None:
         found.note("web_only")
 
 
-def _database(database: Database, now: datetime, found: Findings) -> None:
+def _database(database: Database, now: datetime, present: str, found: Findings) -> None:
     file = database.file
     if file is not None:
         if not file.exists():
@@ -114,6 +114,7 @@ def _database(database: Database, now: datetime, found: Findings) -> None:
         else:
             with database.transaction(read_only=True) as db:
                 _season(db, now, found)
+                _old_bots(db, present, found)
     except Exception as error:
         if not cannot_store(error):
             raise
@@ -135,6 +136,13 @@ def _season(db: Db, now: datetime, found: Findings) -> None:
     found.alarms = {alarm.name for alarm in told}
     found.wrong += [alarm.sentence(found.lang) for alarm in told]
     found.ran = notes.read(db, "telegram_username") is not None
+
+
+def _old_bots(db: Db, present: str, found: Findings) -> None:
+    """Addresses of a bot whose token was replaced: nobody sends there any more."""
+    if present and (old := retiring.others(db, "telegram", present)):
+        counts = {"addresses": sum(each.addresses for each in old), "waiting": sum(each.waiting for each in old)}
+        found.no("old_bot", bot=old[0].bot, **counts)
 
 
 async def _telegram(settings: Settings, found: Findings) -> None:

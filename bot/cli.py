@@ -13,7 +13,7 @@ import click
 
 from bot import operator_commands as operator
 from bot.command import PATH, Failed, database, moment, settings
-from bot.people_commands import invite, person, role, roster
+from bot.people_commands import address, invite, person, role, roster
 from bot.season_commands import cycle
 
 
@@ -22,7 +22,7 @@ def app() -> None:
     """A chatbot that takes members through their yearly self-review."""
 
 
-for command in (roster, invite, role, person, cycle, *operator.COMMANDS):
+for command in (roster, invite, address, role, person, cycle, *operator.COMMANDS):
     app.add_command(command)
 
 

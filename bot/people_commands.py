@@ -137,3 +137,26 @@ def person_export(code: str, out: Path) -> None:
 
     with database() as opened:
         click.echo(export(opened, code, out, datetime.now(UTC), settings().lang))
+
+
+@click.group()
+def address() -> None:
+    """Where people are written to."""
+
+
+@address.command("retire-bot")
+@click.argument("bot", help="The number of the old bot: what its token begins with.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--out", type=PATH, help="Write the member codes of who must join anew, for you alone.")
+def address_retire_bot(bot: str, yes: bool, out: Path | None) -> None:
+    """After a change of the token: close the addresses of the old bot. What waits goes to other addresses."""
+    from bot.retiring import retire_bot
+    from handlers.texts import say
+
+    chosen = settings()
+    if chosen.telegram_token.reveal().partition(":")[0] == bot:
+        raise Failed(say(chosen.lang, "retired.present", bot=bot))
+    if yes or click.confirm(say(chosen.lang, "retired.ask", bot=bot)):
+        with database() as opened, opened.transaction() as db:
+            lines = retire_bot(db, bot, datetime.now(UTC), chosen.lang, out)
+        click.echo("\n".join(lines))

@@ -32,7 +32,7 @@ class Due:
         return self.state in m.OWES
 
 
-def best_address(person_id: InstrumentedAttribute[int]) -> sa.ScalarSelect[int]:
+def best_address(person_id: InstrumentedAttribute[Any]) -> sa.ScalarSelect[int]:
     """The open address of a person that is best for a notice: as ``addresses.of_person`` orders them."""
     return (
         sa.select(m.Address.id)

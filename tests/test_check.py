@@ -30,6 +30,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     migrate(database)
     seed(database)
     with database.transaction() as db:
+        db.execute(sa.update(m.Address).values(bot=TOKEN.partition(":")[0]))
         for job in ("remind", "digest", "close", "tidy"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
     database.close()
@@ -358,4 +359,23 @@ def test_what_is_stuck_is_an_alarm(database: Database) -> None:
     assert sentences(database) == [
         "1 messages do not get out (refused, unsure or waiting long). See: kiemdiem outbox list",
         "1 turns failed and are kept. See: kiemdiem inbox list",
+    ]
+
+
+async def test_links_with_a_bot_whose_token_was_replaced_are_told_in_one_line(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(sa.update(m.Address).values(bot="777"))
+        address = db.scalars(sa.select(m.Address.id)).first()
+        assert address is not None
+        outbox.put(db, key="a", kind=m.NOTICE, address_id=address, now=NOW, body="{}")
+        count = db.scalar(sa.select(sa.func.count()).select_from(m.Address))
+    database.close()
+    async with BotApi() as api:
+        told = await asyncio.to_thread(
+            found, environ, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL=api.url, TELEGRAM_SECRET="only-we-know"
+        )
+    assert [line for line in told.wrong if "777" in line] == [
+        f"{count} links and 1 waiting messages belong to the old Telegram bot 777 and cannot be sent any more. "
+        "Run: kiemdiem address retire-bot 777"
     ]
