@@ -244,6 +244,8 @@ class Delivery:
         marks, rows = self.take_sent(), list[Outgoing]()
 
         def job(db: Db) -> None:
+            self.in_hand.difference_update(row.key for row in rows)  # of a try that met a deadlock
+            rows.clear()
             claims.mark_sent(db, marks, self.id, self.now())
             rows.extend(work(db))
             self.in_hand.update(row.key for row in rows)

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 import structlog
 
@@ -21,12 +22,16 @@ from handlers.turn import Turn, current_cycle, group_of
 from storage import addresses, claims, incoming, outbox, people
 from storage import models as m
 from storage.addresses import Address
-from storage.database import PARALLEL, Database, Db, NotStored, cannot_store, may_be_tried_again
+from storage.database import PARALLEL, Database, Db, NotStored, cannot_store, concerns_some
 from storage.outbox import Outgoing
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 GROUP = 100  # turns in one transaction at most
+APART = timedelta(minutes=10)  # so long a chat whose turn raised runs by itself
+AT_MOST = 20  # so many chats: where everybody's turn raises, that is no mark
 Answer = Callable[[Turn], list[Message]]
 Bot = tuple[str, str]
 
@@ -61,16 +66,24 @@ class Waiting:
 class Ran:
     """What one transaction did: the replies that may be sent at once, and what must run alone."""
 
-    replies: list[list[Outgoing]]
-    alone: list[Waiting]
-    queued: set[Bot]
+    replies: list[list[Outgoing]] = field(default_factory=list)
+    alone: list[Waiting] = field(default_factory=list)
+    queued: set[Bot] = field(default_factory=set)
+    at: Waiting | None = None  # whose turn is being worked out: where something raises meanwhile, it is theirs
+
+    def begin(self, delivering: Mapping[Bot, Delivery]) -> None:
+        """Forget what an earlier try of the transaction did."""
+        for reply in chain(*self.replies):
+            delivering[reply.channel, reply.bot].in_hand.discard(reply.key)
+        self.replies, self.alone, self.queued, self.at = [], [], set(), None
 
 
 class Inbox:
     """Takes what waits into one transaction, commits once, then confirms and sends.
 
-    It never waits for a group to fill. A group in which anything raises is rolled back and its turns are run one by
-    one; a turn that raises alone is kept for the operator, answered with an apology, and confirmed.
+    It never waits for a group to fill. A group in which anything raises is rolled back and run again in parts, until
+    the turn that raises is alone: that one is kept for the operator, answered with an apology, and confirmed. Its chat
+    runs apart from the others for a while.
     """
 
     def __init__(
@@ -86,6 +99,7 @@ class Inbox:
         self.deliveries = deliveries
         self.waiting: deque[Waiting] = deque()
         self.busy: set[addresses.Chat] = set()
+        self.raised: dict[addresses.Chat, datetime] = {}  # chats whose turn raised lately, the newest last
         self.pumps: set[asyncio.Task[None]] = set()
         self.pumping = 0
         self.at_once = 1 if database.is_sqlite else PARALLEL
@@ -115,7 +129,7 @@ class Inbox:
                 return False
             if each.chat not in at or at[each.chat].person_id != writer:
                 raise NotTheirs
-            ran = Ran([], [], set())
+            ran = Ran()
             self._turns(db, [each], ran, {}, {}, wait=True)
             if ran.alone:
                 raise RuntimeError("the chat became somebody else's just now")
@@ -171,34 +185,40 @@ class Inbox:
         return group
 
     async def _take(self, group: Sequence[Waiting]) -> None:
-        try:
-            alone = await self._together(group, wait=len(group) == 1)
-        except Exception as error:
-            if len(group) == 1:
-                await self._alone(group[0], error)
-                return
-            alone = list(group)
-        for each in alone:
+        """Run a group, in parts where it must be."""
+        since = self.now() - APART
+        apart = {each.chat for each in group if self.raised.get(each.chat, since) > since}
+        parts: deque[Sequence[Waiting]] = deque([each] for each in group if each.chat in apart)
+        if others := [each for each in group if each.chat not in apart]:
+            parts.appendleft(others)
+        while parts:
+            part, ran = parts.popleft(), Ran()
+            single = len(part) == 1
             try:
-                if await self._together([each], wait=True):
-                    raise NotStored("its chat is being bound to somebody else")
+                await self._together(part, ran, wait=single)
             except Exception as error:
-                await self._alone(each, error)
+                if concerns_some(error) and not single:
+                    parts.extendleft([each] for each in reversed(part))
+                elif cannot_store(error) and not concerns_some(error):
+                    _tell(chain(part, *parts), error)  # no try for each: a file that stays locked takes 5 s each time
+                    return
+                elif single:
+                    await self._alone(part[0], error)
+                else:
+                    parts.extendleft(reversed(split(part, ran.at)))
+                continue
+            if single and ran.alone:
+                _tell(part, NotStored("its chat is being bound to somebody else"))
+            else:
+                parts.extend([each] for each in ran.alone)
 
-    async def _together(self, group: Sequence[Waiting], *, wait: bool) -> list[Waiting]:
-        """Run a group in one transaction; returns those that must be run alone."""
+    async def _together(self, group: Sequence[Waiting], ran: Ran, *, wait: bool) -> None:
+        """Run a group in one transaction; *ran* says which of it must be run alone."""
         delivering = dict(self.deliveries)
         marks = {delivery: delivery.take_sent() for delivery in delivering.values()}
         try:
-            for attempt in range(3):
-                ran = Ran([], [], set())
-                try:
-                    turns = partial(self._turns, group=group, ran=ran, marks=marks, delivering=delivering, wait=wait)
-                    await self.database.write(turns)
-                    break
-                except Exception as error:
-                    if attempt == 2 or not may_be_tried_again(error):
-                        raise
+            turns = partial(self._turns, group=group, ran=ran, marks=marks, delivering=delivering, wait=wait)
+            await self.database.write(turns)
         except BaseException:
             for bot, delivery in delivering.items():
                 delivery.failed(
@@ -217,7 +237,6 @@ class Inbox:
             if id(each) not in alone:
                 self.taken += 1
                 each.settle()
-        return ran.alone
 
     # ------------------------------------------------------------------ in the database's thread
 
@@ -230,6 +249,7 @@ class Inbox:
         delivering: Mapping[Bot, Delivery],
         wait: bool,
     ) -> None:
+        ran.begin(delivering)
         now = self.now()
         for delivery, keys in marks.items():
             claims.mark_sent(db, keys, delivery.id, now)
@@ -248,6 +268,7 @@ class Inbox:
         for each in mine.values():
             if each.incoming.key not in new:
                 continue
+            ran.at = each
             address = at[each.chat]
             person = who.get(address.person_id) if address.person_id is not None else None
             lang = person.lang if person and person.lang else self.lang
@@ -258,6 +279,7 @@ class Inbox:
                 ran.replies.append(replies)
             elif rows and rows[-1]["state"] == m.QUEUED:
                 ran.queued.add((address.channel, address.bot))
+        ran.at = None
         theirs.write()
         outbox.put_all(db, rows, now)
         if ran.queued - delivering.keys():
@@ -313,8 +335,7 @@ class Inbox:
     async def _alone(self, each: Waiting, error: Exception) -> None:
         """Keep a turn that raised by itself; where nothing can be stored now, confirm nothing."""
         if cannot_store(error):
-            log.error("inbox.cannot_store", error=type(error).__name__)
-            each.settle(error)
+            _tell([each], error)
             return
         came, now = each.incoming, self.now()
         log.error("inbox.turn_failed", key=came.key, error=type(error).__name__, exc_info=error)
@@ -326,6 +347,10 @@ class Inbox:
             return
         checkpoint("turn.kept")
         self.kept += 1
+        self.raised.pop(each.chat, None)
+        self.raised[each.chat] = now
+        if len(self.raised) > AT_MOST:
+            del self.raised[next(iter(self.raised))]
         for delivery in self.deliveries.values():
             delivery.wake()
         each.settle()
@@ -346,6 +371,22 @@ class Inbox:
             state=m.SENT if passive else m.QUEUED,
             seq=addresses.numbered(db, address, 1) if passive else None,
         )
+
+
+def _tell(group: Iterable[Waiting], error: Exception) -> None:
+    """Nothing could be stored: confirm none of these."""
+    log.error("inbox.cannot_store", error=type(error).__name__)
+    for each in group:
+        each.settle(error)
+
+
+def split(group: Sequence[T], at: T | None) -> list[Sequence[T]]:
+    """The parts in which a group that failed is run again: around the one that raised, which comes last, or halves."""
+    if at is None:
+        middle = len(group) // 2
+        return [group[:middle], group[middle:]]
+    place = group.index(at)
+    return [part for part in (group[:place], group[place + 1 :], group[place : place + 1]) if part]
 
 
 def as_json(came: Incoming, writer: int | None) -> str:

@@ -18,8 +18,8 @@ from storage.prepared import drive, insert_of, without_values
 from storage.sealing import Sealer
 
 __all__ = [
-    "Database", "Db", "NotStored", "Utc", "cannot_store", "insert_new", "may_be_tried_again", "one_at_a_time",
-    "put", "server_time",
+    "Database", "Db", "NotStored", "Utc", "cannot_store", "concerns_some", "insert_new", "may_be_tried_again",
+    "one_at_a_time", "put", "server_time",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -34,12 +34,27 @@ PRAGMAS = (
 )
 # A process that is stopped in the middle of a transaction keeps its locks from everybody; after 8 s it loses them.
 FROZEN = "-c idle_in_transaction_session_timeout=8s"
+TRIES = 3  # of a transaction that met a deadlock
 PARALLEL = 8  # transactions at once on PostgreSQL; SQLite has one writer
 
 
 def cannot_store(error: BaseException) -> bool:
-    """Whether the database could store nothing: locked, full, gone. What came in must not be confirmed then."""
-    return isinstance(error, NotStored | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
+    """Whether the database could store nothing: locked, full, gone. What came in must not be confirmed then.
+
+    The drivers also call it operational where a statement is at fault (too long, too many values): not that.
+    """
+    if not isinstance(error, NotStored | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
+        return False
+    cause = getattr(error, "orig", None)
+    at_fault = (_sqlstate(error) or "").startswith("54") or (
+        isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    )
+    return not at_fault
+
+
+def concerns_some(error: BaseException) -> bool:
+    """Whether what could not be stored may be stored without the others: a row was held, or a deadlock (PostgreSQL)."""
+    return may_be_tried_again(error) or _sqlstate(error) == "55P03"
 
 
 def one_at_a_time(db: Db, number: int) -> None:
@@ -96,7 +111,11 @@ class Utc(sa.types.TypeDecorator[datetime]):
 
 def may_be_tried_again(error: BaseException) -> bool:
     """Whether the same transaction, begun anew, may succeed: a deadlock or a serialisation failure (PostgreSQL)."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in {"40P01", "40001"}
+    return _sqlstate(error) in {"40P01", "40001"}
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 class Database:
@@ -154,11 +173,24 @@ class Database:
                 yield connection
 
     async def write(self, work: Callable[[Db], T]) -> T:
-        """Run *work* in one transaction in the database's thread; its result, once committed."""
+        """Run *work* in one transaction in the database's thread; its result, once committed.
 
-        def job() -> T:
+        After a deadlock or a serialisation failure it is run again from the start, in a new transaction: what *work*
+        keeps outside of the database it begins anew each time.
+        """
+
+        def once() -> T:
             with self._kept() if self.is_sqlite else self.transaction() as db:
                 return work(db)
+
+        def job() -> T:
+            for _ in range(TRIES - 1):
+                try:
+                    return once()
+                except sa.exc.DBAPIError as error:
+                    if not may_be_tried_again(error):
+                        raise
+            return once()
 
         return await asyncio.get_running_loop().run_in_executor(self.writers, job)
 
