@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from handlers.forms import Option, Problem, Question
-from handlers.messages import label, plain
+from handlers.messages import LONGEST, label, plain
 from handlers.texts import say
 from handlers.words import a_date
 
@@ -115,7 +115,9 @@ def _one(question: Question, text: str) -> str | None:
 
 def _several(question: Question, text: str) -> str | Problem:
     """Numbers or labels one after another: ``1,3``, ``1 và 3``, a label, labels with a comma or a semicolon between."""
-    if _NUMBERS.fullmatch(text):
+    if len(text) > LONGEST * len(question.options):  # a thousand characters a label
+        ways: list[list[str]] = []
+    elif _NUMBERS.fullmatch(text):
         ways = [re.findall(r"[0-9]+", text)]
     else:
         ways = [[text], re.split(r"[;\n]", text), re.split(r"[;,\n]", text)]  # a label may hold a comma itself

@@ -9,6 +9,7 @@ from typing import Any
 from handlers.words import fold
 
 _LABEL = 200  # characters: no label is longer, and a long answer need not be compared with any
+LONGEST = 5 * _LABEL  # characters that are compared with labels at all: with spaces and signs between
 WIDTH = 30  # letters on the buttons of one row
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: json.dumps would make one each time
 _MARKS = re.compile(r"[^\w\s/+]+")
@@ -86,8 +87,11 @@ class Message:
 
 
 def plain(text: str) -> str:
-    """How words are compared with a label: folded, without punctuation or emoji."""
-    return fold(_MARKS.sub(" ", text))
+    """How words are compared with a label: folded, without punctuation or emoji.
+
+    Empty for a text that is longer than any label: folding a megabyte would take a fifth of a second.
+    """
+    return fold(_MARKS.sub(" ", text)) if len(text) <= LONGEST else ""
 
 
 @lru_cache(maxsize=1024)

@@ -43,6 +43,8 @@ class Invitation:
 
 def code_in(text: str) -> str | None:
     """The code in what was typed: any case, with or without dash or spaces; None where it is none."""
+    if len(text) > 10 * LENGTH:
+        return None
     typed = re.sub(r"[\s\-\u2010-\u2015]", "", text).upper()
     return typed if len(typed) == LENGTH and all(sign in ALPHABET for sign in typed) else None
 
