@@ -192,7 +192,7 @@ class Delivery:
             if again and self._may():
                 claims.take_over(db, self.id, self.bot, self.now())
             if lost:
-                claims.put_back_lost(db, self.id, self.in_hand, self.now())
+                claims.put_back_lost(db, self.id, self.bot, self.in_hand, self.now())
             if not self._may():
                 return []
             rows, self.behind = claims.claim_replies(db, self.id, self.bot, self.now())

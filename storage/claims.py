@@ -146,9 +146,7 @@ def take_over(db: Db, run: str, bot: tuple[str, str], now: datetime) -> int:
     """Take what other runs had claimed for this bot: a reminder may have been sent and is closed as unsure, all else
     is sent again. Returns how many."""
     theirs = sa.update(m.Outgoing).where(
-        m.Outgoing.state == m.CLAIMED,
-        m.Outgoing.claimed_by != run,
-        m.Outgoing.address_id.in_(sa.select(m.Address.id).where(m.Address.channel == bot[0], m.Address.bot == bot[1])),
+        sa.text(m.IN_A_HAND), m.Outgoing.sender == ":".join(bot), m.Outgoing.claimed_by != run
     )
     unsure = db.execute(
         theirs.where(m.Outgoing.kind == m.REMINDER).values(state=m.UNSURE, why="the process ended while sending")
@@ -157,9 +155,11 @@ def take_over(db: Db, run: str, bot: tuple[str, str], now: datetime) -> int:
     return unsure.rowcount + again.rowcount
 
 
-def put_back_lost(db: Db, run: str, in_hand: Container[str], now: datetime) -> None:
+def put_back_lost(db: Db, run: str, bot: tuple[str, str], in_hand: Container[str], now: datetime) -> None:
     """Put back what is claimed by this run but not in its hand: a commit was reported as failed, and was done."""
-    claimed = sa.select(m.Outgoing.key).where(m.Outgoing.state == m.CLAIMED, m.Outgoing.claimed_by == run)
+    claimed = sa.select(m.Outgoing.key).where(
+        sa.text(m.IN_A_HAND), m.Outgoing.sender == ":".join(bot), m.Outgoing.claimed_by == run
+    )
     for key in db.scalars(claimed).all():
         if key not in in_hand:
             _uncount(db, *_mine(key, run))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.prepared import Prepared, any_of
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # 31 signs that are not taken for one another
 LENGTH = 10  # 31 ** 10 codes: 49 bits
@@ -82,12 +83,16 @@ def make(db: Db, people: Iterable[int], now: datetime, lasts: timedelta = LASTS)
     return codes
 
 
+_REVOKE = Prepared(
+    sa.update(m.Invitation)
+    .where(any_of(m.Invitation.person_id, "people"), m.Invitation.revoked_at.is_(None))
+    .values(revoked_at=sa.bindparam("now"))
+)
+
+
 def revoke(db: Db, people: Iterable[int], now: datetime) -> int:
     """Close every invitation of *people*, typed or as a link; how many there were."""
-    open_ones = sa.update(m.Invitation).where(
-        m.Invitation.person_id.in_(list(people)), m.Invitation.revoked_at.is_(None)
-    )
-    return db.execute(open_ones.values(revoked_at=now)).rowcount
+    return _REVOKE.run(db, people=list(people), now=now)
 
 
 def by_hash(db: Db, code_hash: str) -> Invitation | None:

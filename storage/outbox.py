@@ -272,7 +272,7 @@ def expire_due(db: Db, now: datetime) -> int:
     """Drop the reminders and digests that are due by now and wait; how many."""
     done = db.execute(
         sa.update(m.Outgoing)
-        .where(m.Outgoing.state == m.QUEUED, m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)), m.Outgoing.due_at <= now)
+        .where(sa.text(m.WAITING_NOTICE), m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)), m.Outgoing.due_at <= now)
         .values(state=m.EXPIRED, why="paused when it was due")
     )
     return done.rowcount

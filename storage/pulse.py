@@ -23,16 +23,24 @@ class Waiting:
 
 def waiting(db: Db, since: datetime) -> list[Waiting]:
     """What has not got out: queued and claimed messages; refused and unsure ones that were due after *since*."""
-    open_ = m.Outgoing.state.in_((m.QUEUED, m.CLAIMED))
-    ended = sa.and_(m.Outgoing.state.in_((m.REFUSED, m.UNSURE)), m.Outgoing.due_at > since)
-    found = (
-        sa.select(m.Address.channel, m.Outgoing.kind, m.Outgoing.state, sa.func.count(), sa.func.min(m.Outgoing.due_at))
-        .join(m.Address, m.Address.id == m.Outgoing.address_id)
-        .where(sa.or_(open_, ended))
-        .group_by(m.Address.channel, m.Outgoing.kind, m.Outgoing.state)
-        .order_by(m.Address.channel, m.Outgoing.kind, m.Outgoing.state)
+    each = sa.select(m.Outgoing.sender, m.Outgoing.kind, m.Outgoing.state, m.Outgoing.due_at)
+    found = sa.union_all(
+        each.where(sa.text(m.WAITING_REPLY)),
+        each.where(sa.text(m.WAITING_NOTICE)),
+        each.where(sa.text(m.IN_A_HAND)),
+        each.where(sa.text(m.FAILED), m.Outgoing.due_at > since),
+    ).subquery()
+    counts = (
+        sa.select(found.c.sender, found.c.kind, found.c.state, sa.func.count(), sa.func.min(found.c.due_at))
+        .group_by(found.c.sender, found.c.kind, found.c.state)
+        .order_by(found.c.sender, found.c.kind, found.c.state)
     )
-    return [Waiting(*row) for row in db.execute(found)]
+    of_channel: dict[tuple[str, str, str], Waiting] = {}  # of several bots of a channel together
+    for sender, kind, state, count, oldest in db.execute(counts):
+        key = sender.partition(":")[0], kind, state
+        so_far = of_channel.get(key, Waiting(*key, 0, oldest))
+        of_channel[key] = Waiting(*key, so_far.count + count, min(so_far.oldest, oldest))
+    return list(of_channel.values())
 
 
 def kept_turns(db: Db) -> tuple[int, datetime | None]:

@@ -10,12 +10,9 @@ from storage.database import Db
 
 def empty_bodies(db: Db, before: datetime, limit: int) -> int:
     """Empty the words of messages sent before then; their rows stay. How many."""
-    old = (
-        sa.select(m.Outgoing.id)
-        .where(m.Outgoing.body.is_not(None), m.Outgoing.state == m.SENT, m.Outgoing.sent_at < before)
-        .limit(limit)
-    )
-    return db.execute(sa.update(m.Outgoing).where(m.Outgoing.id.in_(old)).values(body=None)).rowcount
+    said = sa.text(m.SAID), m.Outgoing.sent_at < before
+    old = sa.select(m.Outgoing.id).where(*said).order_by(m.Outgoing.sent_at).limit(limit)
+    return db.execute(sa.update(m.Outgoing).where(m.Outgoing.id.in_(old), sa.text(m.SAID)).values(body=None)).rowcount
 
 
 def forget_keys(db: Db, before: datetime, limit: int) -> int:
