@@ -22,6 +22,7 @@ class Group:
         self._assessments: dict[int, Assessment | None] | None = None
         self._answers: dict[int, list[assessments.Piece]] | None = None
         self._begun: dict[int, int] = {}  # assessments that may have answers, with their persons
+        self._revision = 0  # the highest of theirs
         self._steps: list[Step] = []
 
     def consent(self, person_id: int) -> bool | None:
@@ -42,6 +43,7 @@ class Group:
             found = assessments.of_all(self.db, self.people, self.cycle_id)
             self._assessments = {person: found.get(person) for person in self.people}
             self._begun = {each.id: each.person_id for each in found.values() if each.revision and each.owes}
+            self._revision = max((each.revision for each in found.values() if each.id in self._begun), default=0)
         if person_id in self._assessments:
             return self._assessments.pop(person_id)
         self.write()  # also of who is known by another chat: they join here while they answer there
@@ -50,7 +52,7 @@ class Group:
     def answers(self, assessment: Assessment) -> dict[str, str]:
         """What is answered, by question id."""
         if self._answers is None:
-            pieces = assessments.pieces_of(self.db, self._begun)
+            pieces = assessments.pieces_of(self.db, self._begun, revision=self._revision)
             self._answers = {person: pieces.get(each, []) for each, person in self._begun.items()}
         if assessment.person_id in self._answers:
             return assessments.joined(self.db, assessment.id, self._answers.pop(assessment.person_id))
