@@ -90,9 +90,7 @@ def opening_of(db: Db, cycle: Cycle, now: datetime, lang: str) -> Opening:
     standing = season_counts.standing(db, values, cycle.admitted_before)
     reach = Counter(dict.fromkeys(("ringing", "passive", "unlinked", "unreachable"), 0))
     reach.update(standing.reach)
-    example = notices.reminder(
-        lang, cycle, 0, max(now, cycle.opens), state=m.NOT_STARTED, stage=None, submitted_before=False
-    )
+    example = notices.reminder(lang, cycle, 0, max(now, cycle.opens), state=m.NOT_STARTED, stage=None)
     return Opening(
         cycle,
         now,

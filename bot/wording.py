@@ -83,7 +83,6 @@ def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str
         now,
         state=assessment.state,
         stage=stage_of(db, assessment.state, assessment.form_id, assessment.form_digest, assessment.place),
-        submitted_before=assessment.submitted_at is not None,
     )
 
 

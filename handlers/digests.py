@@ -9,7 +9,7 @@ from handlers.answers import number
 from handlers.calendar import local_day
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move
-from handlers.notices import Stage, left
+from handlers.notices import Stage, left, when
 from handlers.texts import say
 
 Group = Literal[
@@ -31,9 +31,12 @@ class Standing:
     group: Group
     stage: Stage | None = None
     returned: bool = False
-    late: bool = False
+    late: bool = False  # the first time: a correction after the deadline makes nobody late
+    reopened: bool = False  # submitted, and being changed all the same
+    corrected: bool = False  # on time the first time, and again after the deadline
     reason: str | None = None
-    submitted_at: datetime | None = None
+    submitted_at: datetime | None = None  # the last time
+    first_submitted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,15 @@ def cell(
     """How far a cell is: who submitted, who did not and why, what changed, and the one thing to do."""
     numbers = counts(standings)
     head = [_head(lang, cycle, name, numbers, now)]
-    new = [each.name for each in standings if _is_new(each, before)]
+    new = [_again(lang, each) for each in standings if _is_new(each, before)]
     if new:
         head.append(say(lang, "digest.new", names=", ".join(new)))
     if late := sum(each.late for each in standings):
         head.append(say(lang, "digest.late", number=late))
+    if corrected := [_with_times(lang, cycle, each) for each in standings if each.corrected]:
+        head.append(say(lang, "digest.corrected", number=len(corrected), names=", ".join(corrected)))
+    if reopened := [each.name for each in standings if each.reopened]:
+        head.append(say(lang, "digest.reopened", number=len(reopened), names=", ".join(reopened)))
     groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
     tail = [_changed(lang, numbers, before), _action(lang, numbers)]
     blocks = ("\n".join(filter(None, lines)) for lines in (head, groups, tail))
@@ -125,6 +132,20 @@ def _named(lang: str, each: Standing) -> str:
     else:
         return each.name
     return f"{each.name} ({note})"
+
+
+def _again(lang: str, each: Standing) -> str:
+    """A name, with a note where it was not submitted for the first time."""
+    again = each.submitted_at != each.first_submitted_at
+    return say(lang, "digest.again", name=each.name) if again else each.name
+
+
+def _with_times(lang: str, cycle: Cycle, each: Standing) -> str:
+    """A name with the first and the last time it was submitted."""
+    assert each.first_submitted_at is not None
+    assert each.submitted_at is not None
+    first, last = when(lang, cycle, each.first_submitted_at), when(lang, cycle, each.submitted_at)
+    return say(lang, "digest.times", name=each.name, first=first, last=last)
 
 
 def _changed(lang: str, numbers: Mapping[str, int], before: Before | None) -> str:

@@ -25,7 +25,7 @@ def handle(turn: Turn) -> list[Message]:
     if isinstance(assessment, Message):
         return [assessment]
     assert turn.cycle is not None
-    if not assessment.owes:
+    if not assessment.editable:
         return [mine.show(turn)]
     taken = turn.cycle.accepts(turn.now, assessment.active_at)
     if taken in ("early", "closed"):
@@ -33,7 +33,7 @@ def handle(turn: Turn) -> list[Message]:
         return [Message(say(turn.lang, f"fill.{taken}", opens=opens, closes=closes))]
     event = _meant(turn, turn.cycle, assessment)
     for move in snooze.MOVES:
-        if event == Tapped(f"{assessment.id}.{move}"):
+        if assessment.owes and event == Tapped(f"{assessment.id}.{move}"):
             return snooze.handle(turn, assessment, move)
     after, message = step(own.filling(turn, assessment), event)
     if after.place == SUBMITTED:
@@ -43,14 +43,21 @@ def handle(turn: Turn) -> list[Message]:
     started = m.IN_PROGRESS if assessment.state == m.NOT_STARTED and after.writes else assessment.state
     turn.group.save(_step(turn, assessment, after, state=started, remind_at=assessment.remind_at))
     if after.place == CONFIRM and taken == "late":
-        due, closes = (_moment(turn, at) for at in (turn.cycle.due, turn.cycle.closes))
-        return [message.after(say(turn.lang, "fill.late", due=due, closes=closes))]
+        return [message.after(_lateness(turn, turn.cycle, assessment))]
     return [message]
+
+
+def _lateness(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:
+    """What submitting now means after the deadline: nothing to who submitted before it."""
+    due, closes = (_moment(turn, at) for at in (cycle.due, cycle.closes))
+    before = assessments.last_submission(turn.db, assessment.id) if assessment.submitted_at else None
+    name = "fill.late" if before is None or before.first_late else "fill.late_again"
+    return say(turn.lang, name, due=due, closes=closes)
 
 
 def _meant(turn: Turn, cycle: Cycle, assessment: Assessment) -> Event:
     """What the person meant. A reminder that was sent is still on offer: *Tối nay*, typed, answers no question."""
-    if assessment.reminded_at is None:
+    if assessment.reminded_at is None or not assessment.owes:
         return turn.event
     return heard(Message("", moves=notices.moves(turn.lang, cycle, assessment.id, turn.now, why=True)), turn.event)
 
@@ -73,14 +80,28 @@ def submit(turn: Turn, assessment: Assessment, after: Filling, *, late: bool) ->
         now=turn.now,
     )
     outbox.withdraw_reminders(turn.db, assessment.id, "submitted")
-    receipt = say(
-        turn.lang,
-        "fill.receipt_late" if late else "fill.receipt",
-        at=_moment(turn, turn.now),
-        code=code,
-        closes=_moment(turn, turn.cycle.closes),
-    )
-    return replace(mine.show(turn), text=receipt)
+    return replace(mine.show(turn), text=_receipt(turn, turn.cycle, assessment.id))
+
+
+def _receipt(turn: Turn, cycle: Cycle, assessment_id: int) -> str:
+    """When what was submitted came, the first time too, and what follows."""
+    last = assessments.last_submission(turn.db, assessment_id)
+    assert last is not None
+    at, first, closes = (_moment(turn, each) for each in (last.at, last.first_at, cycle.closes))
+    parts = [
+        say(
+            turn.lang,
+            "fill.receipt_late" if last.first_late and last.number == 1 else "fill.receipt",
+            at=at,
+            code=last.receipt,
+        )
+    ]
+    if last.number > 1:
+        parts.append(
+            say(turn.lang, "fill.receipt_again_late" if last.first_late else "fill.receipt_again", first=first)
+        )
+    parts += [say(turn.lang, "fill.receipt_next"), say(turn.lang, "fill.receipt_until", closes=closes)]
+    return "\n\n".join(parts)
 
 
 def receipt_code(key: str, assessment_id: int) -> str:

@@ -8,16 +8,19 @@ from handlers.turn import Turn
 from storage import addresses
 from storage import models as m
 
+REOPENED = "reopened"  # submitted, and being changed all the same
 WANTED = {  # what somebody may want to do with a review in that state
     m.NOT_STARTED: ["menu.begin"],
     m.IN_PROGRESS: ["menu.continue", "menu.mine"],
     m.RETURNED: ["menu.continue", "menu.mine"],
     m.SUBMITTED: ["menu.submitted"],
+    REOPENED: ["menu.edit", "menu.mine"],
     m.ACCEPTED: ["menu.submitted"],
 }
 LEADS_TO = {
     "menu.begin": "fill.open",
     "menu.continue": "fill.open",
+    "menu.edit": "fill.open",
     "menu.mine": "mine.open",
     "menu.submitted": "mine.open",
     "consent.reconsider": "consent.show",
@@ -62,8 +65,9 @@ def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
         text, wanted = f"{cycle.name}\n{found.text}", ["consent.reconsider"] if declined else []
     else:
         until, closes = deadline(lang, cycle, turn.now), when(lang, cycle, cycle.closes)
-        text = say(lang, f"menu.state_{found.state}", cycle=cycle.name, deadline=until, closes=closes)
-        wanted = WANTED[found.state]
+        state = REOPENED if found.reopened else found.state
+        text = say(lang, f"menu.state_{state}", cycle=cycle.name, deadline=until, closes=closes)
+        wanted = WANTED[state]
     if cycle.closed:
         text, wanted = say(lang, "menu.nothing_open"), [key for key in wanted if key == "menu.submitted"]
     return text, [Choice(LEADS_TO[key], say(lang, key)) for key in wanted]

@@ -1,5 +1,6 @@
 """What one submitted: read it, change and submit it again, or discard a draft. Nothing is ever deleted."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,11 +14,11 @@ from handlers.screens import show as show_filling
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import an_id
-from storage import addresses, assessments, outbox
+from storage import addresses, assessments
 from storage import models as m
 from storage.assessments import Assessment, Step, Submission
 
-PLACE, READ, WITHDRAW = "mine", "mine/read", "mine/withdraw"
+PLACE, READ, WITHDRAW, KEEP = "mine", "mine/read", "mine/withdraw", "mine/keep"
 
 
 def handle(turn: Turn) -> list[Message]:
@@ -32,11 +33,11 @@ def handle(turn: Turn) -> list[Message]:
             return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
             return [reopened(turn, assessment)]
-        case Tapped("mine.keep") if _may_keep(turn, assessment) and (
-            submitted := assessments.last_submission(turn.db, assessment.id)
-        ):
-            return [kept(turn, assessment, submitted)]
-        case Tapped("mine.withdraw") if assessment.state == m.IN_PROGRESS:
+        case Tapped("mine.keep") if _may_keep(turn, assessment):
+            return [_went(turn, assessment, KEEP) if _edits(turn, assessment) else kept(turn, assessment)]
+        case Tapped(value) if value == f"mine.keep={assessment.revision}" and _may_keep(turn, assessment):
+            return [kept(turn, assessment)]
+        case Tapped("mine.withdraw") if _may_discard(turn, assessment):
             return [_went(turn, assessment, WITHDRAW)]
         case Tapped(value) if value == f"mine.discard={assessment.revision}" and _may_discard(turn, assessment):
             return [withdrawn(turn, assessment)]
@@ -53,39 +54,38 @@ def show(turn: Turn) -> Message:
 
 
 def reopened(turn: Turn, assessment: Assessment) -> Message:
-    """It may be changed again; what was submitted is kept. Until it is submitted again, it is owed and reminded of."""
-    _restart(turn, assessment, state=m.IN_PROGRESS, place="review/1", writes=[])
+    """It may be changed again, beginning with what was submitted. That counts until another submission replaces it."""
+    _save(turn, assessment, writes=_edits(turn, assessment), place="review/1", state=m.SUBMITTED, remind_at=None)
     again = assessments.by_id(turn.db, assessment.id)
     assert again is not None
-    message = _filled(turn, own.filling(turn, again)).after(say(turn.lang, "mine.reopened"))
+    assert again.submitted_at is not None
+    said = say(turn.lang, "mine.reopened", at=_moment(turn, again.submitted_at))
+    message = _filled(turn, own.filling(turn, again)).after(said)
     return replace(message, moves=(*message.moves, Move("mine.keep", say(turn.lang, "mine.keep"))))
 
 
-def kept(turn: Turn, assessment: Assessment, submitted: Submission) -> Message:
-    """They only looked: what was submitted last stands again as it was, and nobody is reminded."""
-    now, then = assessments.answers(turn.db, assessment.id), submitted.snapshot
+def kept(turn: Turn, assessment: Assessment) -> Message:
+    """What was submitted last stands again as it was."""
+    edits = _edits(turn, assessment)
+    _save(turn, assessment, writes=edits, place=SUBMITTED, state=m.SUBMITTED, remind_at=None)
+    assert assessment.submitted_at is not None
+    said = say(turn.lang, "mine.kept", at=_moment(turn, assessment.submitted_at)) if edits else ""
+    return show(turn).after(said)
+
+
+def _edits(turn: Turn, assessment: Assessment) -> list[Write]:
+    """What is to be written so that the answers are again what was submitted last."""
+    submitted = assessments.last_submission(turn.db, assessment.id)
+    then: Mapping[str, str] = submitted.snapshot if submitted else {}
+    now = assessments.answers(turn.db, assessment.id)
     changed = [question for question in now.keys() | then.keys() if now.get(question, "") != then.get(question, "")]
-    writes = [Write(question, then.get(question, ""), True) for question in sorted(changed)]
-    _save(turn, assessment, writes=writes, place=SUBMITTED, state=m.SUBMITTED, remind_at=None)
-    outbox.withdraw_reminders(turn.db, assessment.id, "submitted")
-    return show(turn)
+    return [Write(question, then.get(question, ""), True) for question in sorted(changed)]
 
 
 def withdrawn(turn: Turn, assessment: Assessment) -> Message:
     """The draft is emptied by new rows; the old ones are its history."""
     answers = assessments.answers(turn.db, assessment.id)
-    _restart(
-        turn,
-        assessment,
-        state=m.NOT_STARTED,
-        place="",
-        writes=[Write(question, "", True) for question, words in answers.items() if words],
-    )
-    return show(turn).after(say(turn.lang, "mine.withdrawn"))
-
-
-def _restart(turn: Turn, assessment: Assessment, *, state: str, place: str, writes: list[Write]) -> None:
-    """It is owed again from now on, so its next reminder is set in the same transaction."""
+    writes = [Write(question, "", True) for question, words in answers.items() if words]
     assert turn.cycle is not None
     at = next_reminder(
         turn.cycle,
@@ -94,7 +94,8 @@ def _restart(turn: Turn, assessment: Assessment, *, state: str, place: str, writ
         snoozed_until=assessment.snoozed_until,
         after=turn.now,
     )
-    _save(turn, assessment, writes=writes, place=place, state=state, remind_at=at)
+    _save(turn, assessment, writes=writes, place="", state=m.NOT_STARTED, remind_at=at)
+    return show(turn).after(say(turn.lang, "mine.withdrawn"))
 
 
 def _save(
@@ -119,7 +120,12 @@ def _shown(turn: Turn, assessment: Assessment, place: str) -> Message:
     submitted = assessments.last_submission(turn.db, assessment.id)
     if place.startswith(READ) and submitted:
         return _read(turn, assessment, submitted, int(place.rpartition("/")[2]))
-    if place == WITHDRAW and assessment.state == m.IN_PROGRESS:
+    if place == KEEP and submitted and _may_keep(turn, assessment):
+        changed, at = len(_edits(turn, assessment)), _moment(turn, submitted.at)
+        yes = Move(f"mine.keep={assessment.revision}", say(turn.lang, "mine.keep_yes"))
+        no = Move(f"{assessment.id}.continue", say(turn.lang, "mine.keep_no"))
+        return Message(say(turn.lang, "mine.keep_ask", changed=changed, at=at), moves=(no, yes))
+    if place == WITHDRAW and _may_discard(turn, assessment):
         yes = Move(f"mine.discard={assessment.revision}", say(turn.lang, "mine.withdraw_yes"))
         no = Move("mine.open", say(turn.lang, "mine.withdraw_no"))
         return Message(say(turn.lang, "mine.withdraw_ask"), moves=(no, yes))
@@ -129,11 +135,10 @@ def _shown(turn: Turn, assessment: Assessment, place: str) -> Message:
 def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) -> Message:
     lang, cycle = turn.lang, turn.cycle
     assert cycle is not None
-    lines, moves = [], []
+    lines: list[str] = []
+    moves: list[Move] = []
     if submitted:
-        key = "mine.submitted" if submitted.number == 1 else "mine.submitted_again"
-        at = when(lang, cycle, submitted.at)
-        lines.append(say(lang, key, at=at, code=submitted.receipt, times=submitted.number))
+        lines.append(_submitted(turn, submitted))
         moves.append(Move("mine.read=1", say(lang, "mine.read")))
         moves.append(Move("mine.word", say(lang, "mine.word")))
     if assessment.owes:
@@ -144,10 +149,14 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         lines.append(say(lang, f"mine.{key}", deadline=until, answered=answered, total=len(filling.asked)))
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
-        if assessment.state == m.IN_PROGRESS:
-            if submitted and _may_keep(turn, assessment):
-                moves.append(Move("mine.keep", say(lang, "mine.keep")))
+        if _may_discard(turn, assessment):
             moves.append(Move("mine.withdraw", say(lang, "mine.withdraw")))
+        moves.append(Move("consent.show", say(lang, "mine.data")))
+    elif submitted and assessment.reopened:
+        closes = when(lang, cycle, cycle.closes)
+        lines.append(say(lang, "mine.editing", at=when(lang, cycle, submitted.at), closes=closes))
+        moves.insert(0, Move(f"{assessment.id}.continue", say(lang, "mine.edit")))
+        moves.append(Move("mine.keep", say(lang, "mine.keep")))
         moves.append(Move("consent.show", say(lang, "mine.data")))
     elif assessment.state == m.ACCEPTED:
         lines.append(say(lang, "mine.accepted"))
@@ -155,6 +164,20 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         lines.append(say(lang, "mine.until", closes=when(lang, cycle, cycle.closes)))
         moves.append(Move("mine.reopen", say(lang, "mine.reopen")))
     return Message("\n\n".join(lines), moves=tuple(moves))
+
+
+def _submitted(turn: Turn, submitted: Submission) -> str:
+    """When it was submitted, both the first and the last time, and whether that was late."""
+    key = "mine.submitted" if submitted.number == 1 else "mine.submitted_again"
+    at, first = _moment(turn, submitted.at), _moment(turn, submitted.first_at)
+    said = say(turn.lang, key, at=at, first=first, code=submitted.receipt, times=submitted.number)
+    note = "mine.late" if submitted.first_late else "mine.corrected" if submitted.late else ""
+    return f"{said} {say(turn.lang, note)}" if note else said
+
+
+def _moment(turn: Turn, at: datetime) -> str:
+    assert turn.cycle is not None
+    return when(turn.lang, turn.cycle, at)
 
 
 def _as_word(turn: Turn, assessment: Assessment, submitted: Submission) -> Message:
@@ -181,16 +204,17 @@ def _read(turn: Turn, assessment: Assessment, submitted: Submission, page: int) 
 
 def _may_reopen(turn: Turn, assessment: Assessment) -> bool:
     """Until the cycle closes, unless the cell has accepted it. No grace here: nobody is cut off while typing."""
-    return assessment.state == m.SUBMITTED and _accepts(turn)
+    return assessment.state == m.SUBMITTED and not assessment.reopened and _accepts(turn)
 
 
 def _may_discard(turn: Turn, assessment: Assessment) -> bool:
-    return assessment.state == m.IN_PROGRESS and _accepts(turn)
+    """A draft that was never submitted; changes of a submitted review are given up by keeping what was submitted."""
+    return assessment.state == m.IN_PROGRESS and assessment.submitted_at is None and _accepts(turn)
 
 
 def _may_keep(turn: Turn, assessment: Assessment) -> bool:
     """Until the cycle is closed: after that nothing of it changes."""
-    return assessment.state == m.IN_PROGRESS and turn.cycle is not None and not turn.cycle.closed
+    return assessment.reopened and turn.cycle is not None and not turn.cycle.closed
 
 
 def _accepts(turn: Turn) -> bool:

@@ -35,12 +35,10 @@ def deadline(lang: str, cycle: Cycle, now: datetime) -> str:
     return say(lang, "reminder.deadline", due=when(lang, cycle, cycle.due))
 
 
-def standing(lang: str, state: str, stage: Stage | None, *, submitted_before: bool) -> str:
+def standing(lang: str, state: str, stage: Stage | None) -> str:
     """Where the person stopped."""
     if state == "returned":
         return say(lang, "reminder.returned")
-    if submitted_before:
-        return say(lang, "reminder.reopened")
     if state == "not_started" or stage is None:
         return say(lang, "reminder.not_started")
     number, total = stage
@@ -57,10 +55,9 @@ def reminder(
     *,
     state: str,
     stage: Stage | None,
-    submitted_before: bool,
 ) -> Message:
     """The reminder of somebody who owes: how long is left, where they stopped, and what they may do."""
-    text = f"{left(lang, cycle, now)}\n{standing(lang, state, stage, submitted_before=submitted_before)}"
+    text = f"{left(lang, cycle, now)}\n{standing(lang, state, stage)}"
     return Message(text, moves=moves(lang, cycle, assessment_id, now, why=True))
 
 

@@ -15,18 +15,23 @@ from storage.progress import Cell, Member, Rollup
 
 def standings(db: Db, cycle: Cycle, members: Sequence[Member]) -> list[Standing]:
     """What the secretary is told of each member."""
-    return [
-        Standing(
-            name=each.name,
-            group=group(each),
-            stage=stage_of(db, each.state, each.form_id, each.form_digest, each.place),
-            returned=each.state == m.RETURNED,
-            late=each.submitted_at is not None and not each.owes and each.submitted_at > cycle.due,
-            reason=each.exempt_reason if each.state == m.EXEMPT else None,
-            submitted_at=each.submitted_at,
-        )
-        for each in members
-    ]
+    return [_standing(db, cycle, each) for each in members]
+
+
+def _standing(db: Db, cycle: Cycle, each: Member) -> Standing:
+    first, last, counts = each.first_submitted_at, each.submitted_at, not each.owes
+    return Standing(
+        name=each.name,
+        group=group(each),
+        stage=stage_of(db, each.state, each.form_id, each.form_digest, each.place),
+        returned=each.state == m.RETURNED,
+        late=counts and first is not None and first > cycle.due,
+        reopened=m.is_reopened(each.state, each.place),
+        corrected=counts and first is not None and last is not None and first <= cycle.due < last,
+        reason=each.exempt_reason if each.state == m.EXEMPT else None,
+        submitted_at=last,
+        first_submitted_at=first,
+    )
 
 
 def group(member: Member) -> Group:

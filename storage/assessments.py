@@ -39,6 +39,16 @@ class Assessment:
         """Whether it still has to be submitted."""
         return self.state in m.OWES
 
+    @property
+    def reopened(self) -> bool:
+        """Whether it is submitted and being changed all the same."""
+        return m.is_reopened(self.state, self.place)
+
+    @property
+    def editable(self) -> bool:
+        """Whether its answers may be changed."""
+        return self.owes or self.reopened
+
 
 _COLUMNS = (
     m.Assessment.id,
@@ -214,6 +224,8 @@ class Submission:
     receipt: str
     level: str | None
     score: float | None
+    first_at: datetime
+    first_late: bool  # of the first time: a correction after the deadline makes nobody late
     snapshot: Mapping[str, str]  # the answers, by question id
 
 
@@ -223,6 +235,7 @@ _SUBMIT = sa.insert(m.Submission)
 _SUBMITTED = (
     sa.update(m.Assessment).where(m.Assessment.id == sa.bindparam("assessment")).values(submitted_at=sa.bindparam("at"))
 )
+_FIRST = sa.orm.aliased(m.Submission)
 _LAST = (
     sa.select(
         m.Submission.number,
@@ -231,8 +244,11 @@ _LAST = (
         m.Submission.receipt,
         m.Submission.level,
         m.Submission.score,
+        _FIRST.at.label("first_at"),
+        _FIRST.late.label("first_late"),
         m.Submission.snapshot,
     )
+    .join(_FIRST, sa.and_(_FIRST.assessment_id == m.Submission.assessment_id, _FIRST.number == 1))
     .where(_THEIRS)
     .order_by(m.Submission.number.desc())
     .limit(1)

@@ -28,7 +28,8 @@ class Submitted:
 
     number: int
     at: datetime
-    late: bool
+    first_at: datetime
+    first_late: bool  # a correction after the deadline makes nobody late
     receipt: str
     level: str | None
     score: float | None
@@ -45,6 +46,7 @@ class Row:
     form_id: int | None
     state: str
     exempt_reason: str | None
+    reopened: bool  # submitted, and being changed all the same
     submitted: Submitted | None
 
 
@@ -59,7 +61,7 @@ def forms(db: Db, cycle_id: int) -> list[CycleForm]:
 def rows(db: Db, cycle_id: int) -> Iterator[Row]:
     """Everybody in a cycle, unit by unit, by name: for the operator."""
     units = {row.id: row for row in db.execute(sa.select(m.Unit.id, m.Unit.name, m.Unit.path))}
-    earlier = sa.orm.aliased(m.Submission)
+    earlier, first = sa.orm.aliased(m.Submission), sa.orm.aliased(m.Submission)
     newest = sa.select(sa.func.max(earlier.number)).where(earlier.assessment_id == m.Assessment.id).scalar_subquery()
     found = db.execution_options(yield_per=BATCH).execute(
         sa.select(
@@ -69,10 +71,12 @@ def rows(db: Db, cycle_id: int) -> Iterator[Row]:
             m.Person.name,
             m.Assessment.form_id,
             m.Assessment.state,
+            m.Assessment.place,
             m.Assessment.exempt_reason,
             m.Submission.number,
             m.Submission.at,
-            m.Submission.late,
+            first.at.label("first_at"),
+            first.late.label("first_late"),
             m.Submission.receipt,
             m.Submission.level,
             m.Submission.score,
@@ -81,6 +85,7 @@ def rows(db: Db, cycle_id: int) -> Iterator[Row]:
         .join(m.Person, m.Person.id == m.Assessment.person_id)
         .join(m.Unit, m.Unit.id == m.Assessment.unit_id)
         .outerjoin(m.Submission, sa.and_(m.Submission.assessment_id == m.Assessment.id, m.Submission.number == newest))
+        .outerjoin(first, sa.and_(first.assessment_id == m.Assessment.id, first.number == 1))
         .where(m.Assessment.cycle_id == cycle_id)
         .order_by(m.Unit.key, m.Person.name_key, m.Person.id)
     )
@@ -88,7 +93,10 @@ def rows(db: Db, cycle_id: int) -> Iterator[Row]:
         submitted = None
         if row.number is not None:
             answers = json.loads(opened(db, row.snapshot, f"submission/{row.id}/{row.number}"))
-            submitted = Submitted(row.number, row.at, row.late, row.receipt, row.level, row.score, answers)
+            submitted = Submitted(
+                row.number, row.at, row.first_at, row.first_late, row.receipt, row.level, row.score, answers
+            )
         path = [int(number) for number in units[row.unit_id].path.split(".") if number]
         names = tuple(units[number].name for number in path)
-        yield Row(names, row.code, row.name, row.form_id, row.state, row.exempt_reason, submitted)
+        reopened = m.is_reopened(row.state, row.place)
+        yield Row(names, row.code, row.name, row.form_id, row.state, row.exempt_reason, reopened, submitted)

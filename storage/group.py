@@ -42,7 +42,7 @@ class Group:
         if self._assessments is None:
             found = assessments.of_all(self.db, self.people, self.cycle_id)
             self._assessments = {person: found.get(person) for person in self.people}
-            self._begun = {each.id: each.person_id for each in found.values() if each.revision and each.owes}
+            self._begun = {each.id: each.person_id for each in found.values() if each.revision and each.editable}
             self._revision = max((each.revision for each in found.values() if each.id in self._begun), default=0)
         if person_id in self._assessments:
             return self._assessments.pop(person_id)

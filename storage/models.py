@@ -14,6 +14,12 @@ NOT_STARTED, IN_PROGRESS, RETURNED = "not_started", "in_progress", "returned"
 SUBMITTED, ACCEPTED, EXEMPT, PAPER = "submitted", "accepted", "exempt", "paper"
 OWES = (NOT_STARTED, IN_PROGRESS, RETURNED)
 
+
+def is_reopened(state: str, place: str) -> bool:
+    """Whether a submitted review is being changed: its last submission counts until a new one replaces it."""
+    return state == SUBMITTED and place not in ("", "submitted")
+
+
 # States of an outgoing message.
 QUEUED, CLAIMED, SENT, UNSURE = "queued", "claimed", "sent", "unsure"
 WITHDRAWN, EXPIRED, REFUSED = "withdrawn", "expired", "refused"

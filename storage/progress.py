@@ -29,7 +29,8 @@ class Member:
     reminded: int
     reminded_at: datetime | None
     snoozed_until: datetime | None
-    submitted_at: datetime | None
+    submitted_at: datetime | None  # the last time
+    first_submitted_at: datetime | None
     ringing: bool  # an open address on a channel that rings
     passive: bool  # an open address on the web page
     linked: bool  # any address, closed ones too
@@ -69,6 +70,11 @@ RINGING = has_address(m.Address.closed.is_(None), m.Address.channel != "web")
 PASSIVE = has_address(m.Address.closed.is_(None), m.Address.channel == "web")
 LINKED = has_address()
 
+_FIRST_TIME = (
+    sa.select(m.Submission.at)
+    .where(m.Submission.assessment_id == m.Assessment.id, m.Submission.number == 1)
+    .scalar_subquery()
+)
 _MEMBERS = (
     sa.select(
         m.Assessment.id,
@@ -83,6 +89,7 @@ _MEMBERS = (
         m.Assessment.reminded_at,
         m.Assessment.snoozed_until,
         m.Assessment.submitted_at,
+        sa.func.coalesce(_FIRST_TIME, m.Assessment.submitted_at),
         RINGING,
         PASSIVE,
         LINKED,

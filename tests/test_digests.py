@@ -9,6 +9,7 @@ from bot import jobs
 from bot.season_follows import sync_assessments
 from handlers import digests, officer, secretary
 from handlers.digests import Tally
+from storage import assessments
 from storage import models as m
 from storage.database import Database
 from tests.season import SAIGON, World
@@ -116,6 +117,36 @@ def test_late_work_is_counted_as_late(world: World) -> None:
         "Vẫn nộp được đến 17:00 ngày 18/12/2026, ghi là nộp muộn.",
         "Nộp muộn: 1.",
         "",
+    ]
+
+
+def test_a_reopened_review_counts_as_submitted_and_is_marked(world: World) -> None:
+    world.at("2026-12-09 09:00")
+    world.submits("An")
+    world.put("An", place="review/1")
+    assert world.taps("Bình", "cell.show=3", secretary.handle)[0].text.split("\n\n")[0].splitlines()[1:] == [
+        "Đã nộp 1/6 (16 %). Còn 6 ngày nữa là hết hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026).",
+        "Đang sửa lại, bản đã nộp vẫn có hiệu lực (1): An.",
+    ]
+
+
+def test_a_correction_after_the_deadline_is_told_with_both_times_and_not_counted_as_late(world: World) -> None:
+    for at, late in (("2026-12-10 09:00", False), ("2026-12-16 10:30", True)):
+        world.at("2026-12-15 17:00" if late else at)
+        world.at(at)
+        world.submits("An")
+        with world.database.transaction() as db:
+            number = world.assessment("An").id
+            assessments.submit(
+                db, number, snapshot={}, receipt="7K2P", late=late, level=None, score=None, now=world.now
+            )
+    world.submits("Hoa")
+    world.messages.clear()
+    world.at("2026-12-16 17:00")
+    assert world.received("Bình")[-1].split("\n\n")[0].splitlines()[2:] == [
+        "Mới nộp: An (nộp lại), Hoa.",
+        "Nộp muộn: 1.",
+        "Đã nộp đúng hạn, sửa lại sau hạn (1): An (nộp 09:00 ngày 10/12/2026, nộp lại 10:30 ngày 16/12/2026).",
     ]
 
 

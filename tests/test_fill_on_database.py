@@ -245,20 +245,25 @@ def test_what_was_submitted_is_read_page_by_page(an: Member) -> None:
     assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Tải bản Word", "Sửa và nộp lại"]
 
 
-def test_reopening_keeps_the_first_submission_and_is_reminded_of(an: Member) -> None:
+REOPENED = (
+    "Đồng chí đang sửa bản kiểm điểm. Chừng nào chưa nộp lại, bản đã nộp lúc 09:00 ngày 24/11/2026 vẫn có hiệu lực."
+)
+
+
+def test_a_reopened_review_stays_submitted_until_a_new_submission_replaces_it(an: Member) -> None:
     fills_in(an)
     an.taps("Đúng, nộp")
     an.forward(days=1)
-    assert an.taps("Sửa và nộp lại").startswith(
-        "Đồng chí sửa được rồi. Bản đã nộp trước vẫn được giữ; nhớ nộp lại khi xong.\n\nXem lại bản kiểm điểm"
-    )
-    assert (an.assessment.state, an.assessment.remind_at) == (m.IN_PROGRESS, THIRD_DAY_BEFORE)
+    assert an.taps("Sửa và nộp lại").startswith(f"{REOPENED}\n\nXem lại bản kiểm điểm")
+    assert (an.assessment.state, an.assessment.remind_at) == (m.SUBMITTED, None)
     an.says("10", "30")
+    assert (an.assessment.state, an.assessment.remind_at) == (m.SUBMITTED, None)
+    assert (an.assessment.submitted_at, an.count(m.Submission)) == (START, 1)
     an.taps("Nộp")
     an.says("Đúng, nộp")
     assert (an.assessment.state, an.assessment.remind_at, an.count(m.Submission)) == (m.SUBMITTED, None, 2)
     assert an.presses("mine.open").startswith(
-        "Đồng chí đã nộp bản kiểm điểm 2 lần, lần cuối lúc 09:00 ngày 25/11/2026."
+        "Đồng chí đã nộp bản kiểm điểm 2 lần: lần đầu lúc 09:00 ngày 24/11/2026, lần cuối lúc 09:00 ngày 25/11/2026."
     )
     with an.database.transaction(read_only=True) as db:
         scores = list(db.scalars(sa.select(m.Submission.score).order_by(m.Submission.number)))
@@ -270,25 +275,103 @@ def test_while_it_is_reopened_the_submitted_one_is_read_as_it_was(an: Member) ->
     an.taps("Đúng, nộp", "Sửa và nộp lại")
     an.says("10", "3")
     assert "[10] 1. Nhóm tiêu chí chung: …/30\n28" in an.presses("mine.read=2")
-    an.taps("Quay lại")
+    assert an.taps("Quay lại").split("\n\n")[1] == (
+        "Đồng chí đang sửa lại; bản nộp lúc 09:00 ngày 24/11/2026 vẫn có hiệu lực cho đến khi đồng chí nộp lại. "
+        "Nộp lại được đến 09:00 ngày 08/12/2026."
+    )
     assert [move.label for move in an.message.moves] == [
-        "Tiếp tục",
+        "Sửa tiếp",
         "Đọc bản đã nộp",
         "Tải bản Word",
         "Giữ bản đã nộp",
-        "Bỏ bản nháp",
         "Dữ liệu của tôi",
     ]
-    an.says("tiep tuc")
+    an.says("sua tiep")
     assert an.message.text.startswith("Xem lại bản kiểm điểm, trang 2/2")
+
+
+def test_a_reopened_review_is_not_put_off_and_its_edits_cannot_be_discarded_as_a_draft(an: Member) -> None:
+    fills_in(an)
+    an.set(reminded=1, reminded_at=START)
+    an.taps("Đúng, nộp", "Sửa và nộp lại")
+    for tap in ("1.tonight", "1.tomorrow", "mine.withdraw", f"mine.discard={an.assessment.revision}"):
+        an.presses(tap)
+    an.presses("fill.open")
+    an.says("Tối nay")
+    assert (an.assessment.snoozed_until, an.assessment.remind_at) == (None, None)
+    assert (an.assessment.state, an.answers["b1_1"]) == (m.SUBMITTED, "28")
+
+
+def test_old_buttons_of_a_submitted_review_change_nothing(an: Member) -> None:
+    fills_in(an)
+    old = an.assessment.revision
+    an.taps("Đúng, nộp")
+    answers, before = an.answers, an.assessment
+    for tap in ("1.b2_1=good", "1.next=a1_1", "1.rewrite=a1_1", "1.confirm", f"1.submit={old}", "1.a1_1", "1.tonight"):
+        an.presses(tap)
+    an.says("Việc đã làm")
+    assert (an.answers, an.assessment, an.count(m.Submission)) == (answers, before, 1)
+
+
+def test_a_correction_after_the_deadline_does_not_make_an_on_time_submission_late(an: Member) -> None:
+    fills_in(an)
+    an.taps("Đúng, nộp")
+    an.forward(days=8)
+    an.taps("Sửa và nộp lại")
+    an.says("10", "30")
+    assert an.taps("Nộp").startswith(
+        "Đã quá hạn 09:00 ngày 01/12/2026. Đồng chí đã nộp lần đầu đúng hạn nên bản sửa không bị ghi là nộp muộn; nộp "
+        "lại được đến 09:00 ngày 08/12/2026."
+    )
+    assert an.taps("Đúng, nộp").startswith("Cảm ơn đồng chí, đã nhận bản kiểm điểm lúc 09:00 ngày 02/12/2026. Mã biên")
+    assert an.message.text.split("\n\n")[1] == (
+        "Bản này thay bản nộp trước. Đồng chí nộp lần đầu lúc 09:00 ngày 24/11/2026, đúng hạn."
+    )
+    with an.database.transaction(read_only=True) as db:
+        found = list(db.scalars(sa.select(m.Submission.late).order_by(m.Submission.number)))
+        last = assessments.last_submission(db, 1)
+    assert last is not None
+    assert (found, last.first_late, last.first_at) == ([False, True], False, START)
+    assert an.presses("mine.open").split("\n\n")[0].endswith(" Lần đầu đúng hạn nên không ghi là nộp muộn.")
+
+
+def test_who_was_late_the_first_time_stays_late(an: Member) -> None:
+    fills_in(an)
+    an.forward(days=8)
+    an.presses("1.confirm")
+    an.taps("Đúng, nộp", "Sửa và nộp lại", "Nộp", "Đúng, nộp")
+    assert an.message.text.split("\n\n")[1] == (
+        "Bản này thay bản nộp trước. Đồng chí nộp lần đầu lúc 09:00 ngày 02/12/2026, ghi là nộp muộn."
+    )
+    assert an.presses("mine.open").split("\n\n")[0].endswith(" Ghi là nộp muộn.")
 
 
 def test_who_only_looked_keeps_what_was_submitted(an: Member) -> None:
     fills_in(an)
     an.taps("Đúng, nộp", "Sửa và nộp lại")
+    rows = an.count(m.Answer)
+    an.taps("Giữ bản đã nộp")
+    assert (an.assessment.state, an.assessment.place, an.count(m.Submission)) == (m.SUBMITTED, "submitted", 1)
+    assert an.count(m.Answer) == rows
+    assert [move.label for move in an.message.moves] == ["Đọc bản đã nộp", "Tải bản Word", "Sửa và nộp lại"]
+
+
+def test_edits_are_given_up_only_after_a_question_and_never_the_submission(an: Member) -> None:
+    fills_in(an)
+    an.taps("Đúng, nộp", "Sửa và nộp lại")
     an.says("10", "3")
     an.presses("mine.open")
-    an.taps("Giữ bản đã nộp")
+    assert an.taps("Giữ bản đã nộp") == (
+        "Bỏ phần đang sửa (1 câu đã đổi) và giữ nguyên bản nộp lúc 09:00 ngày 24/11/2026?"
+    )
+    old = an.assessment.revision
+    an.taps("Không, sửa tiếp")
+    assert (an.answers["b1_1"], an.assessment.place) == ("3", "review/2")
+    an.says("10", "4")
+    an.presses(f"mine.keep={old}")
+    assert an.answers["b1_1"] == "4"
+    an.taps("Giữ bản đã nộp", "Đúng, giữ bản đã nộp")
+    assert an.message.text.startswith("Đã bỏ phần sửa. Bản nộp lúc 09:00 ngày 24/11/2026 được giữ nguyên.")
     assert (an.assessment.state, an.assessment.remind_at, an.count(m.Submission)) == (m.SUBMITTED, None, 1)
     with an.database.transaction(read_only=True) as db:
         submitted = assessments.last_submission(db, 1)
@@ -296,6 +379,16 @@ def test_who_only_looked_keeps_what_was_submitted(an: Member) -> None:
         assert {q: words for q, words in assessments.answers(db, 1).items() if words} == {
             q: words for q, words in submitted.snapshot.items() if words
         }
+
+
+def test_reopening_begins_from_what_was_submitted(an: Member) -> None:
+    """Version 0.1 emptied the answers when a draft was discarded after it had been submitted and reopened."""
+    fills_in(an)
+    an.taps("Đúng, nộp")
+    with an.database.transaction() as db:
+        db.execute(sa.update(m.Answer).where(m.Answer.question == "b1_1").values(words=b"\0"))
+    an.taps("Sửa và nộp lại")
+    assert an.answers["b1_1"] == "28"
 
 
 def test_a_late_submission_is_taken_and_marked(an: Member) -> None:
@@ -386,8 +479,15 @@ def test_a_draft_sent_back_stays_so_until_it_is_submitted_again(an: Member) -> N
     an.says("10", "29")
     assert an.assessment.state == m.RETURNED
     assert an.presses("mine.open").endswith(
-        "Bản kiểm điểm được đề nghị bổ sung. Đồng chí sửa rồi nộp lại. Hạn nộp: 09:00 ngày 01/12/2026."
+        "Bản kiểm điểm được đề nghị bổ sung. Đồng chí sửa rồi nộp lại; trong lúc đó, bản đã nộp vẫn có hiệu lực. "
+        "Hạn nộp: 09:00 ngày 01/12/2026."
     )
+    assert [move.label for move in an.message.moves] == [
+        "Tiếp tục",
+        "Đọc bản đã nộp",
+        "Tải bản Word",
+        "Dữ liệu của tôi",
+    ]
 
 
 def test_what_the_cell_accepted_is_not_reopened(an: Member) -> None:

@@ -85,17 +85,25 @@ async def test_a_consent_that_is_given_among_the_answers_of_others_leads_on(seas
         assert db.execute(sa.select(m.Address.place).where(m.Address.id == last)).scalar_one() == "fill"
 
 
-async def test_one_who_submits_and_one_who_takes_it_back_are_each_shown_what_is_theirs(season: Season) -> None:
+async def test_one_who_reopens_and_one_who_keeps_are_each_shown_what_is_theirs(season: Season) -> None:
     """What a turn changes, it reads anew: nothing of what was read for the group before."""
     done = SUBMITTED[0]
+    row = sa.select(m.Assessment.state, m.Assessment.place).where(m.Assessment.id == season.assessments[done])
     await together(season, {done: Tapped("mine.reopen"), WRITERS[0]: Said("một")})
     with season.database.transaction(read_only=True) as db:
-        state = sa.select(m.Assessment.state).where(m.Assessment.id == season.assessments[done])
-        assert db.execute(state).scalar_one() == m.IN_PROGRESS
+        assert tuple(db.execute(row).one()) == (m.SUBMITTED, "review/1")
     await together(season, {done: Tapped("mine.keep"), WRITERS[0]: Said("hai")})
     with season.database.transaction(read_only=True) as db:
-        assert db.execute(state).scalar_one() == m.SUBMITTED
+        assert tuple(db.execute(row).one()) == (m.SUBMITTED, "submitted")
         assert "hai" in assessments.answers(db, season.assessments[WRITERS[0]])["a1_1"]
+
+
+async def test_who_changes_a_reopened_review_costs_no_statement_more(season: Season, statements: Ran) -> None:
+    await together(season, {SUBMITTED[0]: Tapped("mine.reopen")})
+    await together(season, {SUBMITTED[0]: Tapped("fill.open")})
+    statements.clear()
+    await together(season, {SUBMITTED[0]: Tapped("fill.open"), WRITERS[0]: Said("một")})
+    assert of_the_form(statements) == 5
 
 
 def test_who_asks_again_is_told_what_was_saved_meanwhile(season: Season) -> None:

@@ -182,19 +182,19 @@ def test_who_submits_between_the_slot_and_the_sending_gets_nothing(world: World)
     assert world.assessment("An").reminded == 0
 
 
-def test_who_withdraws_or_is_returned_is_reminded_again_in_other_words(world: World) -> None:
+def test_who_is_returned_is_reminded_again_in_other_words_and_who_reopens_is_not(world: World) -> None:
     for name in ("An", "Hoa"):
         world.submits(name)
     world.at("2026-12-01 08:00")
     assert world.everybody(["An", "Hoa"]) == {"An": 0, "Hoa": 0}
-    world.put("An", state=m.IN_PROGRESS)
+    world.put("An", place="review/1")
     world.put("Hoa", state=m.RETURNED)
     with world.database.transaction() as db:
         season.reschedule(db, world.cycle, world.now)
     world.at("2026-12-08 08:00")
-    assert [text.splitlines()[1] for name in ("An", "Hoa") for text in world.received(name)] == [
-        "Đồng chí đã mở lại bản kiểm điểm để sửa và chưa nộp lại.",
-        "Bản kiểm điểm của đồng chí được đề nghị bổ sung. Mời đồng chí bổ sung rồi nộp lại.",
+    assert world.received("An") == []
+    assert [text.splitlines()[1] for text in world.received("Hoa")] == [
+        "Bản kiểm điểm của đồng chí được đề nghị bổ sung. Mời đồng chí bổ sung rồi nộp lại."
     ]
 
 

@@ -47,3 +47,35 @@ def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
         assert db.exec_driver_sql("SELECT revision FROM assessment ORDER BY id").all() == [(4,), (5,)]  # it was behind
         assert db.exec_driver_sql("SELECT seq, shown FROM address").all() == [(7, 0)]
     database.close()
+
+
+def test_a_review_that_version_0_1_had_reopened_is_submitted_again(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    states = ["in_progress", "not_started", "returned", "paper", "exempt", "submitted"]
+    with database.transaction() as db:
+        command.upgrade(_config(db), "0001")
+        db.exec_driver_sql("INSERT INTO cycle VALUES (1, '2026', '2026-11-25', NULL, '{}', 'd')")
+        db.exec_driver_sql("INSERT INTO unit VALUES (1, NULL, 'cell', 'Chi bộ 1', 'chi bo 1', '1.')")
+        for number, state in enumerate([*states, "in_progress"], 1):
+            db.exec_driver_sql(
+                "INSERT INTO person (id, code, name, name_key, birth_date, unit_id)"
+                f" VALUES ({number}, 'KM-{number}', 'An', 'an', '1980-01-01', 1)"
+            )
+            submitted = "'2026-12-01'" if number <= len(states) else "NULL"
+            db.exec_driver_sql(
+                "INSERT INTO assessment (id, cycle_id, person_id, unit_id, state, place, revision, reminded, remind_at,"
+                f" submitted_at) VALUES ({number}, 1, {number}, 1, '{state}', 'b1_1', 3, 1, '2026-12-08', {submitted})"
+            )
+    migrate(database)
+    with database.transaction(read_only=True) as db:
+        rows = db.exec_driver_sql("SELECT state, place, remind_at FROM assessment ORDER BY id").all()
+    database.close()
+    assert (
+        [tuple(row) for row in rows]
+        == [
+            ("submitted", "b1_1", None),
+            ("submitted", "", None),  # its draft was discarded: the answers are empty, what was submitted is not
+            *((state, "b1_1", "2026-12-08") for state in states[2:]),
+            ("in_progress", "b1_1", "2026-12-08"),
+        ]
+    )

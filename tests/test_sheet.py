@@ -113,23 +113,23 @@ def test_the_table_has_everybody_and_of_a_draft_only_its_state(season: Database,
     assert export(season, "2026", out, NOW, "vi") == 18
     heading, ids, first, *others = read_csv(out)
     assert heading == [
-        "Đơn vị", "Mã đảng viên", "Họ và tên", "Mẫu", "Tình trạng", "Nộp lúc (giờ Asia/Ho_Chi_Minh)", "Nộp muộn",
-        "Lần nộp", "Mức tự xếp loại", "Điểm tự chấm", "Mã biên nhận", "A.I 1. Việc đã làm trong năm",
-        "B.I 2. Điểm: …/100", "B.I 3. Mức", "B.I 4. Từ ngày",
+        "Đơn vị", "Mã đảng viên", "Họ và tên", "Mẫu", "Tình trạng", "Nộp lần đầu lúc (giờ Asia/Ho_Chi_Minh)",
+        "Nộp muộn", "Nộp lần cuối lúc (giờ Asia/Ho_Chi_Minh)", "Lần nộp", "Mức tự xếp loại", "Điểm tự chấm",
+        "Mã biên nhận", "A.I 1. Việc đã làm trong năm", "B.I 2. Điểm: …/100", "B.I 3. Mức", "B.I 4. Từ ngày",
     ]  # fmt: skip
     assert ids == [*FACTS, "done", "score", "level", "since"]
     assert first == [
-        "Đảng bộ A/Chi bộ 1", "KM-0", "Người 00", "small", "đã nộp", "2026-12-02 00:30:05", "", "1", "good", "28.5",
-        "7K2P", TYPED[0], "28.5", "Tốt", "2011-05-19",
+        "Đảng bộ A/Chi bộ 1", "KM-0", "Người 00", "small", "đã nộp", "2026-12-02 00:30:05", "",
+        "2026-12-02 00:30:05", "1", "good", "28.5", "7K2P", TYPED[0], "28.5", "Tốt", "2011-05-19",
     ]  # fmt: skip
-    assert others[-2] == ["Đảng bộ A/Chi bộ 1", "KM-17", "Người 17", "small", "đang viết", *[""] * 10]
+    assert others[-2] == ["Đảng bộ A/Chi bộ 1", "KM-17", "Người 17", "small", "đang viết", *[""] * 11]
     assert others[-1] == ["Số người trong bảng: 18"]
 
 
 def test_every_answer_is_in_the_csv_as_it_was_typed_and_none_is_a_formula(season: Database, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     export(season, "2026", out, NOW, "vi")
-    cells = [row[11] for row in read_csv(out)[2 : 2 + len(TYPED)]]
+    cells = [row[12] for row in read_csv(out)[2 : 2 + len(TYPED)]]
     assert [cell[1:] if RUNS.match(cell) else cell for cell in cells] == TYPED
     assert [cell for cell in cells if cell[:1] in "=+-@\t\r＝＋－＠"] == []
 
@@ -142,10 +142,11 @@ def test_every_answer_is_in_the_workbook_as_it_was_typed_and_none_is_a_formula(
     sheet = load_workbook(out).active
     assert sheet is not None
     rows = list(sheet.iter_rows(min_row=3, max_row=2 + len(TYPED)))
-    assert [row[11].value for row in rows] == [words.replace("_x0041_", "_x005F_x0041_") for words in TYPED]
-    assert {row[11].data_type for row in rows} == {"s"}
+    assert [row[12].value for row in rows] == [words.replace("_x0041_", "_x005F_x0041_") for words in TYPED]
+    assert {row[12].data_type for row in rows} == {"s"}
     assert [cell.value for cell in rows[0]][5:] == [
-        datetime(2026, 12, 2, 0, 30, 5), None, 1, "good", 28.5, "7K2P", TYPED[0], 28.5, "Tốt", datetime(2011, 5, 19),
+        datetime(2026, 12, 2, 0, 30, 5), None, datetime(2026, 12, 2, 0, 30, 5), 1, "good", 28.5, "7K2P", TYPED[0],
+        28.5, "Tốt", datetime(2011, 5, 19),
     ]  # fmt: skip
     assert sheet.cell(3 + len(TYPED) + 1, 1).value == "Số người trong bảng: 18"
 
@@ -202,9 +203,9 @@ def test_a_cell_too_long_for_a_workbook_is_told_in_the_file(sqlite: Database, tm
     export(sqlite, "2026", tmp_path / "out.xlsx", NOW, "en")
     export(sqlite, "2026", tmp_path / "out.csv", NOW, "en")
     rows = read_xlsx(tmp_path / "out.xlsx")
-    assert rows[2][11] == "👍" * ((XLSX_CELL - 1) // 2) + "…"
+    assert rows[2][12] == "👍" * ((XLSX_CELL - 1) // 2) + "…"
     assert rows[-1][0] == "1 cells were too long for an XLSX file and end early; for all of it export to .csv"
-    assert read_csv(tmp_path / "out.csv")[2][11] == "👍" * 20_000
+    assert read_csv(tmp_path / "out.csv")[2][12] == "👍" * 20_000
 
 
 def test_a_question_shared_by_forms_has_one_column_and_an_id_used_twice_has_two() -> None:
@@ -223,14 +224,33 @@ def test_a_question_shared_by_forms_has_one_column_and_an_id_used_twice_has_two(
     ]
 
 
+def test_of_who_submitted_again_both_times_are_told_and_the_first_says_whether_it_was_late(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    seed(sqlite, form=forms.dumps(SMALL))
+    for at, late in (
+        (datetime(2026, 12, 10, 3, 0, tzinfo=UTC), False),
+        (datetime(2026, 12, 16, 3, 0, tzinfo=UTC), True),
+    ):
+        with sqlite.transaction() as db:
+            assessments.submit(db, 1, snapshot={}, receipt="7K2P", late=late, level=None, score=None, now=at)
+    with sqlite.transaction() as db:
+        values = {"state": m.SUBMITTED, "place": "review/1"}
+        db.execute(sa.update(m.Assessment).where(m.Assessment.id == 1).values(values))
+    export(sqlite, "2026", tmp_path / "out.csv", NOW, "vi")
+    assert read_csv(tmp_path / "out.csv")[2][4:9] == [
+        "đã nộp (đang sửa lại)", "2026-12-10 10:00:00", "", "2026-12-16 10:00:00", "2",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("typed", ["12345678", "0.1234567", "28.50", "123456789012345678901234567890.5", "100000"])
 def test_a_number_is_in_the_file_as_it_was_stored(sqlite: Database, tmp_path: Path, typed: str) -> None:
     seed(sqlite, form=forms.dumps(SMALL))
     submit(sqlite, 1, "Việc", score=typed)
     for name in ("out.csv", "out.xlsx"):
         export(sqlite, "2026", tmp_path / name, NOW, "vi")
-    assert read_csv(tmp_path / "out.csv")[2][12] == typed
-    assert Decimal(str(read_xlsx(tmp_path / "out.xlsx")[2][12])) == Decimal(typed)
+    assert read_csv(tmp_path / "out.csv")[2][13] == typed
+    assert Decimal(str(read_xlsx(tmp_path / "out.xlsx")[2][13])) == Decimal(typed)
 
 
 def test_a_sum_and_a_score_are_not_rounded(sqlite: Database, tmp_path: Path) -> None:

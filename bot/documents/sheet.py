@@ -23,7 +23,10 @@ from storage import audit, cycles, exports
 from storage.database import Database, Db
 from storage.exports import Row
 
-FACTS = ("unit", "code", "name", "form", "state", "submitted_at", "late", "times", "level", "score", "receipt")
+FACTS = (
+    *("unit", "code", "name", "form", "state"),
+    *("first_submitted_at", "late", "submitted_at", "times", "level", "score", "receipt"),
+)
 LABEL = 60  # characters of a question in a heading
 XLSX_CELL = 32_767  # UTF-16 units that a cell of a workbook holds
 XLSX_ROWS = 1_048_576  # rows that a sheet of a workbook holds
@@ -126,19 +129,26 @@ def _written(db: Db, table: Table, cycle_id: int, cycle: Cycle, lang: str) -> in
 def _facts(row: Row, form: Form | None, cycle: Cycle, levels: dict[str, str], lang: str) -> list[Cell]:
     state = say(lang, f"export.state_{row.state}")
     reason = f" ({row.exempt_reason})" if row.exempt_reason else ""
+    if row.reopened:
+        reason = f" ({say(lang, 'export.reopened')})"
     who: list[Cell] = ["/".join(row.units), row.code, row.name, form.id if form else "", f"{state}{reason}"]
     sent = row.submitted
     if sent is None:
         return [*who, *[""] * (len(FACTS) - len(who))]
     return [
         *who,
-        cycle.local(sent.at).replace(tzinfo=None, microsecond=0),
-        say(lang, "export.yes") if sent.late else "",
+        _local(cycle, sent.first_at),
+        say(lang, "export.yes") if sent.first_late else "",
+        _local(cycle, sent.at),
         Decimal(sent.number),
         levels.get(sent.level, sent.level) if sent.level else "",
         "" if sent.score is None else Decimal(repr(sent.score)),
         sent.receipt,
     ]
+
+
+def _local(cycle: Cycle, at: datetime) -> datetime:
+    return cycle.local(at).replace(tzinfo=None, microsecond=0)
 
 
 def _answer(row: Row, form: Form | None, column: Column) -> Cell:

@@ -1,4 +1,4 @@
-"""what the mends of version 0.1 need: columns and partial indexes, no table is rebuilt."""
+"""what the mends of version 0.1 need: columns, partial indexes and states, no table is rebuilt."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,3 +27,9 @@ def upgrade() -> None:
     for name, (columns, condition) in INDEXES.items():
         only = sa.text(condition)
         op.create_index(name, "outgoing", columns, sqlite_where=only, postgresql_where=only)
+    # Until now changing a submitted review took the submission back; from now on it counts until another replaces it.
+    op.execute(
+        "UPDATE assessment SET state = 'submitted', remind_at = NULL,"
+        " place = CASE state WHEN 'not_started' THEN '' ELSE place END"
+        " WHERE state IN ('not_started', 'in_progress') AND submitted_at IS NOT NULL"
+    )
