@@ -1,15 +1,18 @@
 """Consent: what a person is told about their data, and says yes or no to, before the first question of a cycle."""
 
-from handlers import fill, menu
+from handlers import fill, menu, mine, own
 from handlers.calendar import first_reminder
 from handlers.cycles import Cycle
-from handlers.messages import Choice, Message, Move, Tapped, heard
+from handlers.draft import SUBMITTED
+from handlers.messages import Choice, Event, Message, Move, Tapped, heard
+from handlers.notices import when
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses, assessments, consents, enrolments, outbox
+from storage.assessments import Assessment, Step
 from storage.models import EXEMPT
 
-PLACE = "consent"
+PLACE, SURE = "consent", "consent/decline"
 
 
 def handle(turn: Turn) -> list[Message]:
@@ -17,14 +20,29 @@ def handle(turn: Turn) -> list[Message]:
     cycle = turn.cycle
     if cycle is None or cycle.closed:
         return [menu.show(turn)]
-    match heard(_text(turn, cycle), turn.event):
-        case Tapped("consent.accept") if turn.address.place == PLACE:
+    place, event = turn.address.place, heard(_text(turn, cycle), turn.event)
+    draft = assessments.of(turn.db, turn.person.id, cycle.id) if turn.person and _declines(place, event) else None
+    asked = _asked(turn, draft) if draft and _at_stake(turn, draft) else None
+    if place == SURE and asked:
+        event = heard(asked, event)
+    match event:
+        case Tapped("consent.accept") if place in (PLACE, SURE):
             return [accepted(turn, cycle)]
-        case Tapped("consent.decline") if turn.address.place == PLACE:
-            return [declined(turn, cycle)]
-        case Tapped("consent.accept" | "consent.decline") if said(turn):  # an old button
+        case Tapped("consent.decline") if place in (PLACE, SURE) and asked:
+            addresses.go(turn.db, turn.address.id, SURE)
+            return [asked]
+        case Tapped("consent.decline") if place in (PLACE, SURE):
+            return [declined(turn, cycle, draft)]
+        case Tapped(value) if place == SURE and draft and value == f"consent.decline_yes={draft.revision}":
+            return [declined(turn, cycle, draft)]
+        case Tapped("consent.accept" | "consent.decline" | "consent.decline_no") if said(turn):  # or an old button
             return [lead_on(turn, "")]
     return [show(turn, cycle)]
+
+
+def _declines(place: str, event: Event) -> bool:
+    """Whether what would be erased must be known: they decline, or were asked whether they are sure."""
+    return place == SURE or event == Tapped("consent.decline")
 
 
 def said(turn: Turn) -> bool | None:
@@ -67,18 +85,64 @@ def accepted(turn: Turn, cycle: Cycle) -> Message:
     return lead_on(turn, say(turn.lang, "consent.accepted"))
 
 
-def declined(turn: Turn, cycle: Cycle) -> Message:
-    """No means paper: counted apart, not reminded, and a draft is erased. It may become a yes later."""
+def declined(turn: Turn, cycle: Cycle, draft: Assessment | None) -> Message:
+    """No means paper: counted apart, not reminded, and a draft is erased. It may become a yes later.
+
+    What was submitted counts on; changes of it that were not submitted are erased.
+    """
     assert turn.person is not None
+    text = say(turn.lang, "consent.declined")
+    if draft and draft.submitted_at and not draft.owes:
+        at = when(turn.lang, cycle, draft.submitted_at)
+        text = say(turn.lang, "consent.declined_submitted", at=at)
+    if draft and (erased := _at_stake(turn, draft)):
+        text = f"{text}\n\n{_counted(turn, 'erased', draft, erased)}"
     _record(turn, cycle, given=False)
-    draft = assessments.of(turn.db, turn.person.id, cycle.id)
-    if draft is not None and draft.owes:
-        assessments.erase(turn.db, draft.id)
+    if draft and draft.editable:
+        _erase(turn, draft)
         outbox.empty(turn.db, turn.person.id)
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
+    addresses.go(turn.db, turn.address.id, PLACE)
     again = Move("consent.show", say(turn.lang, "consent.reconsider"))
     go_on = Move("menu.open", say(turn.lang, "join.menu"))
-    return Message(say(turn.lang, "consent.declined"), moves=(again, go_on))
+    return Message(text, moves=(again, go_on))
+
+
+def _erase(turn: Turn, draft: Assessment) -> None:
+    """Delete the answers with their history; of a review that is submitted, leave those that were submitted."""
+    assessments.erase(turn.db, draft.id)
+    if draft.reopened and (erased := assessments.by_id(turn.db, draft.id)):
+        writes = mine.edits(turn, erased)
+        step = Step(erased, writes, SUBMITTED, draft.state, None, turn.now, turn.address.id)
+        assessments.save(turn.db, step)
+
+
+def _at_stake(turn: Turn, draft: Assessment) -> int:
+    """How many answers declining would erase: all of a draft, the changes of a review that is submitted."""
+    if not draft.editable or draft.form_id is None:
+        return 0
+    if draft.reopened:
+        return len(mine.edits(turn, draft))
+    return sum(map(bool, assessments.answers(turn.db, draft.id).values()))
+
+
+def _asked(turn: Turn, draft: Assessment) -> Message:
+    """Whether the draft is to be erased; nothing is, until this is answered."""
+    kind = "edits_" if draft.reopened else ""
+    yes = Move(f"consent.decline_yes={draft.revision}", say(turn.lang, f"consent.{kind}decline_yes"))
+    no = Move("consent.decline_no", say(turn.lang, f"consent.{kind}decline_no"))
+    return Message(_counted(turn, "decline_ask", draft, _at_stake(turn, draft)), moves=(no, yes))
+
+
+def _counted(turn: Turn, key: str, draft: Assessment, changed: int) -> str:
+    """A sentence that says how many answers are erased."""
+    assert turn.cycle is not None
+    if draft.reopened:
+        assert draft.submitted_at is not None
+        at = when(turn.lang, turn.cycle, draft.submitted_at)
+        return say(turn.lang, f"consent.edits_{key}", changed=changed, at=at)
+    answered, total = own.filling(turn, draft).progress
+    return say(turn.lang, f"consent.{key}", answered=answered, total=total)
 
 
 def _record(turn: Turn, cycle: Cycle, *, given: bool) -> None:

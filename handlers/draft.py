@@ -13,6 +13,7 @@ from handlers.readback import pages
 HEADER, FIX, REVIEW, CONFIRM, SUBMITTED = "header", "header/fix", "review", "confirm", "submitted"
 _BACK_TO_REVIEW = "review>"
 _ANEW = "/anew"
+_CLEAR = "/clear"
 
 
 class Write(NamedTuple):
@@ -28,8 +29,9 @@ class Filling:
     """Where one person stands in one form.
 
     Places: ``header``, ``header/fix`` (which field?), ``header/<field>``, ``<question>``, ``<question>/anew`` (the next
-    words start the answer again), ``review/<page>``, ``confirm``, ``submitted``. With ``review>`` before it, a place
-    leads back to the review.
+    words start the answer again), ``review/<page>``, ``confirm``, ``submitted``. With ``/clear`` after a question or
+    a field, the person is asked whether its answer is to be emptied. With ``review>`` before it, a place leads back to
+    the review.
     """
 
     assessment: int
@@ -54,6 +56,11 @@ class Filling:
         return self.form.missing(self.answers)
 
     @property
+    def progress(self) -> tuple[int, int]:
+        """How many questions are answered, of how many."""
+        return sum(bool(self.answers.get(question.id)) for question in self.asked), len(self.asked)
+
+    @property
     def at(self) -> str:
         """The place without its way back."""
         return self.place.removeprefix(_BACK_TO_REVIEW)
@@ -66,13 +73,18 @@ class Filling:
     @property
     def spot(self) -> str:
         """What a button that was made at this place says where it was made."""
-        first, _, second = self.at.partition("/")
+        first, _, second = self._bare.partition("/")
         return second if first == HEADER and second else first
+
+    @property
+    def _bare(self) -> str:
+        """The place without what is asked or awaited there."""
+        return self.at.removesuffix(_ANEW).removesuffix(_CLEAR)
 
     @cached_property
     def question(self) -> Question | None:
         """The question that is asked at this place."""
-        return next((q for q in self.asked if q.id == self.at.removesuffix(_ANEW)), None)
+        return next((q for q in self.asked if q.id == self._bare), None)
 
     @property
     def anew(self) -> bool:
@@ -80,9 +92,14 @@ class Filling:
         return self.at.endswith(_ANEW)
 
     @property
+    def clearing(self) -> bool:
+        """Whether the person is being asked if the answer is to be emptied."""
+        return self.at.endswith(_CLEAR)
+
+    @property
     def field(self) -> Question | None:
         """The field of the header that is being changed at this place."""
-        first, _, second = self.at.partition("/")
+        first, _, second = self._bare.partition("/")
         return next((q for q in self.form.fields if first == HEADER and q.id == second), None)
 
     @property
@@ -122,6 +139,10 @@ class Filling:
     def restart(self) -> "Filling":
         """The same question, its answer to be written again with the next words."""
         return self.stay(f"{self.spot}{_ANEW}")
+
+    def ask_to_clear(self) -> "Filling":
+        """The same question or field; whether its answer is to be emptied is asked."""
+        return self.stay(f"{self._bare}{_CLEAR}")
 
     def onward(self) -> "Filling":
         """What comes after this place: the next question, or the review."""

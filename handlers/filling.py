@@ -19,6 +19,7 @@ _NO_ANSWERS = {  # moves: typed where they are not on offer, they are no answer 
     "fill.later": "fill.choose",
     "fill.back": "fill.choose",
     "fill.rewrite": "fill.nothing_yet",
+    "fill.clear": "fill.choose",
     "review.submit": "fill.to_submit",
 }
 _NOT_WORDS = {"edited": "fill.edited", "voice": "fill.voice", "photo": "fill.photo", "sticker": "fill.sticker"}
@@ -88,7 +89,9 @@ def _moved(here: Filling, move: str) -> tuple[Filling, Message]:
             return _shown(after.onward())
         case "fix" if here.at == HEADER:
             return _shown(here.stay(FIX))
-        case "skip" if asked and not asked.required:
+        case "skip" if asked and not asked.required and _holds(here, asked):
+            return _shown(here.ask_to_clear(), brief=True)
+        case "skip" | "clear" if asked and not asked.required and (move == "skip" or here.clearing):
             after = here.wrote(asked, "")
             return _shown(after.stay(HEADER) if here.field else after.onward())
         case "next" if here.question and here.answers.get(here.spot):
@@ -101,6 +104,11 @@ def _moved(here: Filling, move: str) -> tuple[Filling, Message]:
             return _shown(here.back())
         case _:
             return _shown(here)
+
+
+def _holds(here: Filling, asked: Question) -> bool:
+    """Whether passing over would empty something."""
+    return bool(here.value(asked) if here.field else here.answers.get(asked.id))
 
 
 def _submitted(here: Filling, revision: str) -> tuple[Filling, Message]:

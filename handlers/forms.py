@@ -18,7 +18,21 @@ Answers = Mapping[str, str]
 a number with a point; a date as ISO 8601. An empty string: passed over on purpose."""
 
 RESERVED = frozenset(
-    {"header", "fix", "right", "next", "back", "later", "skip", "rewrite", "anew", "review", "confirm", "submit"}
+    {
+        "header",
+        "fix",
+        "right",
+        "next",
+        "back",
+        "later",
+        "skip",
+        "rewrite",
+        "anew",
+        "clear",
+        "review",
+        "confirm",
+        "submit",
+    }
     | {"submitted", "continue", "tonight", "tomorrow", "why"}
 )
 """Words that taps and places use for themselves: no question may have one of them as its id."""

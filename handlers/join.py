@@ -26,7 +26,9 @@ def handle(turn: Turn) -> list[Message]:
         case Tapped("join.stay") if turn.person:
             return [menu.show(_go(turn, ""))]
         case Tapped(value) if value.startswith("join.not_me="):
-            return [not_me(turn, value.partition("=")[2])]
+            return [not_me(turn, value.partition("=")[2], sure=False)]
+        case Tapped(value) if value.startswith("join.not_me_yes="):
+            return [not_me(turn, value.partition("=")[2], sure=True)]
         case Said(text) if code := invitations.code_in(text.removeprefix("/start")):
             return [code_given(turn, code)]
         case Said(text) if turn.address.place == LEAVE:
@@ -133,8 +135,8 @@ def bound(turn: Turn, person: Person) -> Message:
     return consent.lead_on(after, welcome)
 
 
-def not_me(turn: Turn, of: str) -> Message:
-    """The owner ends an address that somebody else opened, and every invitation that may have leaked.
+def not_me(turn: Turn, of: str, *, sure: bool) -> Message:
+    """The owner ends an address that somebody else opened, and every invitation that may have leaked; asked first.
 
     The place of this chat is left as it is: the notice came in between.
     """
@@ -145,6 +147,10 @@ def not_me(turn: Turn, of: str) -> Message:
     go_on = (Move("menu.open", say(turn.lang, "join.menu")),)
     if strange is None or strange.person_id != turn.person.id or not _came_later(turn, strange):
         return Message(say(turn.lang, "join.not_linked"), moves=go_on)
+    if not sure:
+        yes = Move(f"join.not_me_yes={strange.id}", say(turn.lang, "join.not_me_yes"))
+        no = Move("menu.open", say(turn.lang, "join.not_me_no"))
+        return Message(_on(turn.lang, "join.not_me_ask", strange), moves=(yes, no))
     addresses.release(turn.db, strange.id, "ended")
     outbox.cut_off(turn.db, strange.id, "ended")
     invitations.revoke(turn.db, [turn.person.id], turn.now)
@@ -190,7 +196,7 @@ def _tell_others(turn: Turn, person: Person, key: str, undo: Address | None = No
     """A notice at the person's other addresses; with *undo*: and a way to end that address."""
     lang = person.lang or turn.lang
     moves = (Move(f"join.not_me={undo.id}", say(lang, "join.not_me")),) if undo else ()
-    text = say(lang, key, channel=say(lang, f"join.on_{turn.address.channel}"))
+    text = _on(lang, key, turn.address)
     for other in addresses.of_person(turn.db, person.id):
         if other.id != turn.address.id:
             outbox.put(
@@ -202,3 +208,8 @@ def _tell_others(turn: Turn, person: Person, key: str, undo: Address | None = No
                 now=turn.now,
                 body=dumps(Message(text, moves=moves)),
             )
+
+
+def _on(lang: str, key: str, address: Address) -> str:
+    """A sentence that names the channel of an address."""
+    return say(lang, key, channel=say(lang, f"join.on_{address.channel}"))

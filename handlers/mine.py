@@ -34,7 +34,7 @@ def handle(turn: Turn) -> list[Message]:
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
             return [reopened(turn, assessment)]
         case Tapped("mine.keep") if _may_keep(turn, assessment):
-            return [_went(turn, assessment, KEEP) if _edits(turn, assessment) else kept(turn, assessment)]
+            return [_went(turn, assessment, KEEP) if edits(turn, assessment) else kept(turn, assessment)]
         case Tapped(value) if value == f"mine.keep={assessment.revision}" and _may_keep(turn, assessment):
             return [kept(turn, assessment)]
         case Tapped("mine.withdraw") if _may_discard(turn, assessment):
@@ -55,7 +55,7 @@ def show(turn: Turn) -> Message:
 
 def reopened(turn: Turn, assessment: Assessment) -> Message:
     """It may be changed again, beginning with what was submitted. That counts until another submission replaces it."""
-    _save(turn, assessment, writes=_edits(turn, assessment), place="review/1", state=m.SUBMITTED, remind_at=None)
+    _save(turn, assessment, writes=edits(turn, assessment), place="review/1", state=m.SUBMITTED, remind_at=None)
     again = assessments.by_id(turn.db, assessment.id)
     assert again is not None
     assert again.submitted_at is not None
@@ -66,14 +66,14 @@ def reopened(turn: Turn, assessment: Assessment) -> Message:
 
 def kept(turn: Turn, assessment: Assessment) -> Message:
     """What was submitted last stands again as it was."""
-    edits = _edits(turn, assessment)
-    _save(turn, assessment, writes=edits, place=SUBMITTED, state=m.SUBMITTED, remind_at=None)
+    writes = edits(turn, assessment)
+    _save(turn, assessment, writes=writes, place=SUBMITTED, state=m.SUBMITTED, remind_at=None)
     assert assessment.submitted_at is not None
-    said = say(turn.lang, "mine.kept", at=_moment(turn, assessment.submitted_at)) if edits else ""
+    said = say(turn.lang, "mine.kept", at=_moment(turn, assessment.submitted_at)) if writes else ""
     return show(turn).after(said)
 
 
-def _edits(turn: Turn, assessment: Assessment) -> list[Write]:
+def edits(turn: Turn, assessment: Assessment) -> list[Write]:
     """What is to be written so that the answers are again what was submitted last."""
     submitted = assessments.last_submission(turn.db, assessment.id)
     then: Mapping[str, str] = submitted.snapshot if submitted else {}
@@ -121,14 +121,14 @@ def _shown(turn: Turn, assessment: Assessment, place: str) -> Message:
     if place.startswith(READ) and submitted:
         return _read(turn, assessment, submitted, int(place.rpartition("/")[2]))
     if place == KEEP and submitted and _may_keep(turn, assessment):
-        changed, at = len(_edits(turn, assessment)), _moment(turn, submitted.at)
+        changed, at = len(edits(turn, assessment)), _moment(turn, submitted.at)
         yes = Move(f"mine.keep={assessment.revision}", say(turn.lang, "mine.keep_yes"))
         no = Move(f"{assessment.id}.continue", say(turn.lang, "mine.keep_no"))
         return Message(say(turn.lang, "mine.keep_ask", changed=changed, at=at), moves=(no, yes))
     if place == WITHDRAW and _may_discard(turn, assessment):
         yes = Move(f"mine.discard={assessment.revision}", say(turn.lang, "mine.withdraw_yes"))
         no = Move("mine.open", say(turn.lang, "mine.withdraw_no"))
-        return Message(say(turn.lang, "mine.withdraw_ask"), moves=(no, yes))
+        return Message(_counted(turn, "mine.withdraw_ask", assessment), moves=(no, yes))
     return _overview(turn, assessment, submitted)
 
 
@@ -142,11 +142,9 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         moves.append(Move("mine.read=1", say(lang, "mine.read")))
         moves.append(Move("mine.word", say(lang, "mine.word")))
     if assessment.owes:
-        filling = own.filling(turn, assessment)
-        answered = sum(bool(filling.answers.get(question.id)) for question in filling.asked)
         key = {m.NOT_STARTED: "not_started", m.RETURNED: "returned"}.get(assessment.state, "draft")
         until = deadline(lang, cycle, turn.now)
-        lines.append(say(lang, f"mine.{key}", deadline=until, answered=answered, total=len(filling.asked)))
+        lines.append(_counted(turn, f"mine.{key}", assessment, deadline=until))
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
         if _may_discard(turn, assessment):
@@ -173,6 +171,12 @@ def _submitted(turn: Turn, submitted: Submission) -> str:
     said = say(turn.lang, key, at=at, first=first, code=submitted.receipt, times=submitted.number)
     note = "mine.late" if submitted.first_late else "mine.corrected" if submitted.late else ""
     return f"{said} {say(turn.lang, note)}" if note else said
+
+
+def _counted(turn: Turn, key: str, assessment: Assessment, **values: str) -> str:
+    """A sentence that says how many questions are answered."""
+    answered, total = own.filling(turn, assessment).progress
+    return say(turn.lang, key, answered=answered, total=total, **values)
 
 
 def _moment(turn: Turn, at: datetime) -> str:

@@ -16,6 +16,8 @@ BUTTONS = (
     "secretary.nudge",
     "mine.keep",
     "join.not_me",
+    "join.not_me_yes",
+    "join.not_me_no",
 )
 
 

@@ -21,7 +21,7 @@ def show(filling: Filling, *, brief: bool = False) -> Message:
     if field := filling.field:
         return _field(filling, field)
     if question := filling.question:
-        return _question(filling, question, brief or filling.anew)
+        return _question(filling, question, brief or filling.anew or filling.clearing)
     match filling.at:
         case "header":
             return _header(filling)
@@ -45,7 +45,9 @@ def offered(filling: Filling) -> Message:
 def moves(filling: Filling, question: Question) -> tuple[Move, ...]:
     """The moves at a question: with the main move first, on a row of its own."""
     stored = filling.answers.get(question.id)
-    if filling.anew:
+    if filling.clearing:
+        names = ["keep", "clear", "back"]
+    elif filling.anew:
         names = ["keep", "skip", "back"] if not question.required else ["keep", "back"]
     elif stored and question.kind == "text":
         names = ["next", "rewrite", "back"]
@@ -89,8 +91,10 @@ def _which_field(filling: Filling) -> Message:
 def _field(filling: Filling, field: Question) -> Message:
     now = _shown(filling, field)
     parts = [field.label, say(filling.lang, "fill.now", answer=now) if now else "", field.hint, _how(filling, field)]
-    main = [] if field.required else [_move(filling, "skip")]
-    return Message("\n\n".join(filter(None, parts)), moves=(*main, _move(filling, "back")))
+    names = ["back"] if field.required else ["skip", "back"]
+    if filling.clearing:
+        parts[2:], names = [say(filling.lang, "fill.clear_ask")], ["keep", "clear", "back"]
+    return Message("\n\n".join(filter(None, parts)), moves=tuple(_move(filling, name) for name in names))
 
 
 def _shown(filling: Filling, field: Question) -> str:
@@ -147,6 +151,8 @@ def _before(filling: Filling, question: Question) -> str:
 def _how(filling: Filling, question: Question) -> str:
     """How to answer, where it is not plain to see."""
     lang, answered = filling.lang, bool(filling.answers.get(question.id))
+    if filling.clearing:
+        return say(lang, "fill.clear_ask")
     match question.kind:
         case "number" if question.minimum is not None and question.maximum is not None:
             low, high = number(question.minimum, lang), number(question.maximum, lang)

@@ -449,7 +449,10 @@ def test_discarding_a_draft_is_confirmed_and_deletes_nothing(an: Member) -> None
     assert an.message.text == (
         "Bản kiểm điểm của đồng chí đang viết dở: đã trả lời 1/13 câu. Hạn nộp: 09:00 ngày 01/12/2026."
     )
-    an.taps("Bỏ bản nháp")
+    assert an.taps("Bỏ bản nháp") == (
+        "Bỏ bản nháp này (đã trả lời 1/13 câu) và bắt đầu lại từ đầu? Mọi câu trả lời sẽ bị xóa khỏi bản đang viết; "
+        "các lần sửa trước vẫn được lưu theo quy định."
+    )
     assert [move.label for move in an.message.moves] == ["Không, giữ lại", "Đúng, bỏ bản nháp"]
     an.taps("Không, giữ lại", "Bỏ bản nháp", "Đúng, bỏ bản nháp")
     assert set(an.answers.values()) == {""}

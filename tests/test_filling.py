@@ -174,8 +174,34 @@ def test_an_optional_answer_may_be_emptied_again() -> None:
     an = at("a4_1", a4_1="Có")
     an.taps("Viết lại")
     assert an.moves == ["Giữ câu cũ", "Bỏ qua", "Quay lại", "Xem lại"]
+    an.taps("Bỏ qua", "Xóa và bỏ qua")
+    assert (an.place, an.filling.answers["a4_1"]) == ("a5_1", "")
+
+
+def test_passing_over_an_answered_question_asks_before_it_empties_the_answer() -> None:
+    an = at("a4_1", a4_1="Có một vấn đề")
+    an.says("Thêm một vấn đề")
+    assert an.presses("12.skip=a4_1").endswith(  # the button of the question when it was empty
+        "Câu này đã có trả lời. Nếu bỏ qua, câu trả lời đã ghi sẽ bị xóa khỏi bản đang viết. Đồng chí chắc chắn?"
+    )
+    assert an.moves == ["Giữ câu cũ", "Xóa và bỏ qua", "Quay lại", "Xem lại"]
+    assert an.filling.answers["a4_1"] == "Có một vấn đề\n\nThêm một vấn đề"
+    an.taps("Giữ câu cũ")
+    assert (an.place, an.moves[0]) == ("a4_1", "Tiếp")
+    an.presses("12.clear=a4_1")  # made while the question was asked; not asked any more
+    assert an.filling.answers["a4_1"] == "Có một vấn đề\n\nThêm một vấn đề"
+    an.presses("12.skip=a4_1")
+    an.says("Và thêm nữa")
+    assert an.filling.answers["a4_1"].endswith("\n\nVà thêm nữa")
+
+
+def test_an_optional_field_of_the_header_is_emptied_only_after_a_question() -> None:
+    an = at("header/chuc_vu_doan_the", "mau_2a_2025", chuc_vu_doan_the="Chủ tịch Công đoàn")
     an.taps("Bỏ qua")
-    assert an.filling.answers["a4_1"] == ""
+    assert an.moves == ["Giữ câu cũ", "Xóa và bỏ qua", "Quay lại"]
+    assert an.written == []
+    an.taps("Giữ câu cũ", "Bỏ qua", "Xóa và bỏ qua")
+    assert (an.place, an.written) == ("header", [("chuc_vu_doan_the", "", True)])
 
 
 def test_a_number_moves_on_at_once() -> None:

@@ -13,7 +13,21 @@ LONGEST = 3_500  # characters of a message: Telegram takes 4,096, with its choic
 
 NAMES = sorted(
     {q.id for form in FORMS.values() for section in form.sections for q in section.questions}
-    | {"next", "back", "later", "skip", "rewrite", "review", "confirm", "submit", "right", "fix", "header", "continue"}
+    | {
+        "next",
+        "back",
+        "later",
+        "skip",
+        "clear",
+        "rewrite",
+        "review",
+        "confirm",
+        "submit",
+        "right",
+        "fix",
+        "header",
+        "continue",
+    }
 )
 taps = st.builds(
     "{}.{}{}".format,
@@ -23,7 +37,22 @@ taps = st.builds(
 )
 words = st.one_of(
     st.text(max_size=40),
-    st.sampled_from(["1", "0", "28,5", "5/11/1979", "có", "Tiếp", "Quay lại", "Bỏ qua", "Nộp", "1,3", "Việc đã làm"]),
+    st.sampled_from(
+        [
+            "1",
+            "0",
+            "28,5",
+            "5/11/1979",
+            "có",
+            "Tiếp",
+            "Quay lại",
+            "Bỏ qua",
+            "Xóa và bỏ qua",
+            "Nộp",
+            "1,3",
+            "Việc đã làm",
+        ]
+    ),
     st.integers(1, 21_000).map(lambda length: "một hai ba " * (length // 11 + 1)),
 )
 events: st.SearchStrategy[Event | int] = st.one_of(

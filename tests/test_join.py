@@ -201,7 +201,12 @@ def test_a_second_device_is_told_to_the_first_which_may_end_it(world: World) -> 
         "Nếu không phải đồng chí, hãy bấm hoặc nhắn: Không phải tôi."
     ] * 2
     assert [len(world.notices(chat)) for chat in (tablet, strange)] == [1, 0]
-    assert phone.taps(world.notices(phone)[1].moves[0].value) == say("vi", "join.ended")
+    assert phone.taps(world.notices(phone)[1].moves[0].value) == (
+        "Ngắt thiết bị vừa mở trên trang web và hủy mọi mã mời của đồng chí? Người đang dùng thiết bị đó sẽ không vào "
+        "được nữa."
+    )
+    assert (phone.person, tablet.person, strange.person) == (AN, AN, AN)
+    assert phone.taps(f"join.not_me_yes={strange.address.id}") == say("vi", "join.ended")
     assert (phone.person, tablet.person, strange.person) == (AN, AN, None)
     assert strange.says("chào") == f"{say('vi', 'join.no_code')}\n\n{say('vi', 'join.code')}"
     assert strange.joins(code, BIRTHS[AN]) == WRONG
@@ -209,7 +214,8 @@ def test_a_second_device_is_told_to_the_first_which_may_end_it(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["join.not_me={binh}", "join.not_me={an}", "join.not_me=x", "join.not_me=" + "9" * 30]
+    "value",
+    [f"{name}={of}" for name in ("join.not_me", "join.not_me_yes") for of in ("{binh}", "{an}", "x", "9" * 30)],
 )
 def test_nobody_ends_anothers_address_or_the_own(sqlite: Database, value: str) -> None:
     world = World(sqlite)
@@ -302,8 +308,8 @@ def test_who_came_last_cannot_shut_the_owner_out(world: World) -> None:
     owner, thief = Chat(world), Chat(world)
     owner.joins(world.invite(AN), BIRTHS[AN])
     thief.joins(world.invite(AN), BIRTHS[AN])
-    assert thief.taps(f"join.not_me={owner.address.id}") == say("vi", "join.not_linked")
-    assert owner.taps(f"join.not_me={thief.address.id}") == say("vi", "join.ended")
+    assert thief.taps(f"join.not_me_yes={owner.address.id}") == say("vi", "join.not_linked")
+    assert owner.taps(f"join.not_me_yes={thief.address.id}") == say("vi", "join.ended")
     assert (owner.person, thief.person) == (AN, None)
 
 

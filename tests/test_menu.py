@@ -120,8 +120,67 @@ async def test_consent_may_be_taken_back_and_the_draft_is_erased(world: World, s
     await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
     await an.says("Dự 11/12 buổi", "/menu")
     await an.taps("Bản kiểm điểm của tôi", "Dữ liệu của tôi", "Không đồng ý")
-    assert an.inbox[-1] == say("vi", "consent.declined")
+    assert an.inbox[-1] == (
+        "Không đồng ý thì bản nháp của đồng chí (đã trả lời 1/13 câu) sẽ bị xóa hẳn, kể cả các lần sửa trước. "
+        "Đồng chí chắc chắn?"
+    )
+    assert an.labels == ["Không, giữ bản nháp", "Đúng, xóa bản nháp"]
+    await an.taps("Không, giữ bản nháp")
+    assert "Đã ghi (13 ký tự): Dự 11/12 buổi" in an.inbox[-1].splitlines()
+    await an.says("/menu")
+    await an.taps("Bản kiểm điểm của tôi", "Dữ liệu của tôi", "Không đồng ý")
+    await an.says("dung, xoa ban nhap")
+    assert an.inbox[-1] == f"{say('vi', 'consent.declined')}\n\nBản nháp của đồng chí (đã trả lời 1/13 câu) đã bị xóa."
     with sqlite.transaction(read_only=True) as db:
         assert db.scalar(sa.select(sa.func.count(m.Answer.id))) == 0
     await an.taps("Đọc lại và chọn", "Đồng ý")
     assert an.labels == ["Đúng", "Sửa"]
+
+
+async def test_an_old_yes_to_erasing_erases_nothing_that_was_written_since(world: World, sqlite: Database) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi")
+    await an.does(Tapped("consent.show"))
+    await an.taps("Không đồng ý")
+    yes = an.button("Đúng, xóa bản nháp")
+    await an.does(Tapped("fill.open"))
+    await an.says("Thêm một ý")
+    await an.does(Tapped(yes))
+    await an.does(Tapped("consent.show"))
+    await an.does(Tapped(yes))
+    with sqlite.transaction(read_only=True) as db:
+        assert db.scalar(sa.select(sa.func.count(m.Answer.id)).where(m.Answer.question == "a1_1")) == 2
+
+
+async def test_consent_taken_back_while_a_submitted_review_is_changed_drops_the_changes_alone(
+    world: World, sqlite: Database
+) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi")
+    with sqlite.transaction() as db:
+        row = db.execute(sa.select(m.Assessment.id).join(m.Person).where(m.Person.code == AN)).scalar_one()
+        db.execute(sa.update(m.Assessment).where(m.Assessment.id == row).values(state=m.SUBMITTED, place="submitted"))
+        now = assessments.answers(db, row)
+        assessments.submit(db, row, snapshot=now, receipt="ABCD", late=False, level=None, score=None, now=world.clock())
+    await an.does(Tapped("mine.reopen"))
+    await an.says("1", "Thêm một ý")
+    await an.does(Tapped("consent.show"))
+    await an.taps("Không đồng ý")
+    assert an.inbox[-1] == (
+        "Không đồng ý thì phần đang sửa (1 câu đã đổi) sẽ bị xóa; bản nộp lúc 09:00 ngày 25/11/2026 vẫn có hiệu lực. "
+        "Đồng chí chắc chắn?"
+    )
+    await an.taps("Đúng, xóa phần đang sửa")
+    assert an.inbox[-1] == (
+        "Đã ghi nhận đồng chí không đồng ý. Bản nộp lúc 09:00 ngày 25/11/2026 vẫn có hiệu lực; trợ lý không hỏi và "
+        "không lưu thêm câu trả lời nào. Đồng chí đổi ý lúc nào cũng được.\n\nPhần đang sửa (1 câu đã đổi) đã bị xóa."
+    )
+    with sqlite.transaction(read_only=True) as db:
+        found = assessments.by_id(db, row)
+        assert found is not None
+        assert (found.state, found.reopened, assessments.answers(db, row)) == (m.SUBMITTED, False, now)
+        assert db.scalar(sa.select(sa.func.count(m.Answer.id)).where(m.Answer.question == "a1_1")) == 1

@@ -17,8 +17,8 @@ from tests.attack import NOBODY, ROLES, SUBMITTED, Role, Season, answer
 from tests.world import AN, CHI
 
 TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the first test
-    "join": ["join.stay", "join.not_me={address}"],
-    "consent": ["consent.show", "consent.accept", "consent.decline"],
+    "join": ["join.stay", "join.not_me={address}", "join.not_me_yes={address}"],
+    "consent": ["consent.show", "consent.accept", "consent.decline", "consent.decline_yes=1", "consent.decline_no"],
     "menu": ["menu.open", "menu.help", "menu.unknown"],
     "fill": [
         "fill.open",
@@ -37,7 +37,16 @@ TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the f
         "{assessment}.confirm",
         "{assessment}.submit=1",
     ],
-    "mine": ["mine.open", "mine.read=1", "mine.word", "mine.reopen", "mine.keep", "mine.withdraw", "mine.discard=1"],
+    "mine": [
+        "mine.open",
+        "mine.read=1",
+        "mine.word",
+        "mine.reopen",
+        "mine.keep",
+        "mine.keep=1",
+        "mine.withdraw",
+        "mine.discard=1",
+    ],
     "cell": ["cell.open", "cell.show={unit}", "cell.nudge={unit}", "cell.nudge_yes={unit}"],
     "committee": ["committee.open", "committee.show={unit}", "committee.show={unit}/1", "committee.unit={unit}"],
 }

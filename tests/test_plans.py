@@ -93,7 +93,7 @@ async def test_no_turn_reads_a_table_from_end_to_end_however_many_come_at_once(w
         for what in TURNS:
             await at_once(world, chats, what)
         await new.says("/start", invitation, "1/1/1901", f"{born:%d/%m/%Y}")
-        await an.taps("Không phải tôi")
+        await an.taps("Không phải tôi", "Đúng, ngắt thiết bị đó")
         await an.does(Tapped("mine.withdraw"))
         await an.taps(say("vi", "mine.withdraw_yes"))
         await submits(an)

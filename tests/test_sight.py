@@ -62,6 +62,7 @@ async def test_of_a_draft_that_is_erased_no_word_is_left(season: Season) -> None
     assert season.read_in(await answer(an, f"{season.assessments[AN]}.review")) == {AN}
     await answer(an, "consent.show")
     await answer(an, "consent.decline")
+    await an.taps("Đúng, xóa bản nháp")
     with season.database.transaction(read_only=True) as db:
         kept = [*db.scalars(sa.select(m.Answer.words)), *db.scalars(sa.select(m.Outgoing.body))]
     assert [words for words in kept if words and secret(AN).encode() in words] == []
