@@ -7,6 +7,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+Taken = Literal["early", "on_time", "late", "closed"]
+"""Whether something is taken at a moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -68,7 +71,7 @@ class Cycle:
     grace_at_most: timedelta = timedelta(hours=2)
     closed: bool = False
 
-    def accepts(self, now: datetime, active_at: datetime | None) -> Literal["early", "on_time", "late", "closed"]:
+    def accepts(self, now: datetime, active_at: datetime | None) -> Taken:
         """Whether an answer or a submission is taken at *now* from somebody who was last active at *active_at*.
 
         On time until ``due``, late until ``closes``; then only from who was typing until just now, for a while.
@@ -79,6 +82,10 @@ class Cycle:
             return "on_time"
         typing = active_at is not None and now - active_at <= self.grace and now <= self.closes + self.grace_at_most
         return "late" if now <= self.closes or typing else "closed"
+
+    def runs(self, now: datetime) -> bool:
+        """Whether reviews are taken at *now* from everybody: then people are reminded, and not before or after."""
+        return not self.closed and self.opens <= now <= self.closes
 
     def local(self, at: datetime) -> datetime:
         """*at* on the clock of the organisation."""

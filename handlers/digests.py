@@ -92,9 +92,10 @@ def cell(
     if reopened := [each.name for each in standings if each.reopened]:
         head.append(say(lang, "digest.reopened", number=len(reopened), names=", ".join(reopened)))
     groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
-    tail = [_changed(lang, numbers, before), _action(lang, numbers)]
+    tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, now)]
     blocks = ("\n".join(filter(None, lines)) for lines in (head, groups, tail))
-    return Message("\n\n".join(filter(None, blocks)), moves=_moves(lang, unit_id, numbers))
+    moves = _moves(lang, unit_id, numbers) if cycle.runs(now) else ()
+    return Message("\n\n".join(filter(None, blocks)), moves=moves)
 
 
 def _head(lang: str, cycle: Cycle, name: str, numbers: Mapping[str, int], now: datetime) -> str:
@@ -158,7 +159,9 @@ def _changed(lang: str, numbers: Mapping[str, int], before: Before | None) -> st
     return say(lang, "digest.changed", changes=", ".join(changes).replace("-", "−"))
 
 
-def _action(lang: str, numbers: Mapping[str, int]) -> str:
+def _action(lang: str, cycle: Cycle, numbers: Mapping[str, int], now: datetime) -> str:
+    if not cycle.runs(now) and now >= cycle.opens and (left_out := missing(numbers)):
+        return say(lang, "digest.do_closed", number=left_out)
     first = next((group for group in ACTIONS if numbers[group]), None)
     if first is None:
         return say(lang, "digest.do_nothing")

@@ -8,7 +8,7 @@ from handlers import mine, notices, own, snooze
 from handlers.cycles import Cycle
 from handlers.draft import CONFIRM, SUBMITTED, Filling
 from handlers.filling import step
-from handlers.messages import Event, Message, Tapped, heard
+from handlers.messages import Event, Message, Said, Tapped, heard
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses, assessments, outbox
@@ -27,10 +27,10 @@ def handle(turn: Turn) -> list[Message]:
     assert turn.cycle is not None
     if not assessment.editable:
         return [mine.show(turn)]
-    taken = turn.cycle.accepts(turn.now, assessment.active_at)
+    taken = own.taken(turn, assessment)
     if taken in ("early", "closed"):
-        opens, closes = (_moment(turn, at) for at in (turn.cycle.opens, turn.cycle.closes))
-        return [Message(say(turn.lang, f"fill.{taken}", opens=opens, closes=closes))]
+        lost = isinstance(turn.event, Said)
+        return [mine.show(turn).after(say(turn.lang, "fill.not_taken") if lost else "")]
     event = _meant(turn, turn.cycle, assessment)
     for move in snooze.MOVES:
         if assessment.owes and event == Tapped(f"{assessment.id}.{move}"):
@@ -52,6 +52,8 @@ def _lateness(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:
     due, closes = (_moment(turn, at) for at in (cycle.due, cycle.closes))
     before = assessments.last_submission(turn.db, assessment.id) if assessment.submitted_at else None
     name = "fill.late" if before is None or before.first_late else "fill.late_again"
+    if own.in_grace(turn, assessment):
+        name = "fill.grace" if before is None or before.first_late else "fill.grace_again"
     return say(turn.lang, name, due=due, closes=closes)
 
 
@@ -100,7 +102,9 @@ def _receipt(turn: Turn, cycle: Cycle, assessment_id: int) -> str:
         parts.append(
             say(turn.lang, "fill.receipt_again_late" if last.first_late else "fill.receipt_again", first=first)
         )
-    parts += [say(turn.lang, "fill.receipt_next"), say(turn.lang, "fill.receipt_until", closes=closes)]
+    parts.append(say(turn.lang, "fill.receipt_next"))
+    if cycle.runs(turn.now):
+        parts.append(say(turn.lang, "fill.receipt_until", closes=closes))
     return "\n\n".join(parts)
 
 

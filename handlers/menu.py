@@ -1,12 +1,14 @@
 """What one can do here: the menu, which is always at hand and loses nothing."""
 
-from handlers import own
+from handlers import notices, own
+from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Tapped
-from handlers.notices import deadline, when
+from handlers.notices import when
 from handlers.texts import say
 from handlers.turn import Turn
 from storage import addresses
 from storage import models as m
+from storage.assessments import Assessment
 
 REOPENED = "reopened"  # submitted, and being changed all the same
 WANTED = {  # what somebody may want to do with a review in that state
@@ -61,13 +63,26 @@ def _own_review(turn: Turn) -> tuple[str, list[Choice]]:
         return say(lang, "menu.nothing_open"), []
     found = own.assessment(turn)
     if isinstance(found, Message):
-        declined = turn.group.consent(turn.person.id) is False
-        text, wanted = f"{cycle.name}\n{found.text}", ["consent.reconsider"] if declined else []
+        declined = turn.group.consent(turn.person.id) is False and not cycle.closed
+        over = f"{notices.closed(lang, cycle, turn.now)} " if cycle.closed else ""
+        text, wanted = f"{cycle.name}\n{over}{found.text}", ["consent.reconsider"] if declined else []
     else:
-        until, closes = deadline(lang, cycle, turn.now), when(lang, cycle, cycle.closes)
-        state = REOPENED if found.reopened else found.state
-        text = say(lang, f"menu.state_{state}", cycle=cycle.name, deadline=until, closes=closes)
-        wanted = WANTED[state]
-    if cycle.closed:
-        text, wanted = say(lang, "menu.nothing_open"), [key for key in wanted if key == "menu.submitted"]
+        text, wanted = _standing(turn, cycle, found)
     return text, [Choice(LEADS_TO[key], say(lang, key)) for key in wanted]
+
+
+def _standing(turn: Turn, cycle: Cycle, found: Assessment) -> tuple[str, list[str]]:
+    """How a review stands, and the keys of what may be done with it: what is not taken now is not offered."""
+    lang = turn.lang
+    match own.taken(turn, found):
+        case "early":
+            return say(lang, "menu.early", cycle=cycle.name, opens=when(lang, cycle, cycle.opens)), []
+        case "closed":
+            over = notices.closed(lang, cycle, turn.now)
+            if found.submitted_at:
+                return say(lang, "menu.closed_submitted", cycle=cycle.name, closed=over), ["menu.submitted"]
+            wanted = [] if found.state == m.NOT_STARTED else ["menu.mine"]
+            return say(lang, "menu.closed_not_submitted", cycle=cycle.name, closed=over), wanted
+    state = REOPENED if found.reopened else found.state
+    until, closes = own.until(turn, found), when(lang, cycle, cycle.closes)
+    return say(lang, f"menu.state_{state}", cycle=cycle.name, deadline=until, closes=closes), WANTED[state]

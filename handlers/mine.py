@@ -7,8 +7,9 @@ from datetime import datetime
 from handlers import own
 from handlers.calendar import next_reminder
 from handlers.draft import SUBMITTED, Filling, Write
+from handlers.forms import Answers
 from handlers.messages import Document, Message, Move, Tapped, heard
-from handlers.notices import deadline, when
+from handlers.notices import closed, when
 from handlers.readback import pages
 from handlers.screens import show as show_filling
 from handlers.texts import say
@@ -18,7 +19,7 @@ from storage import addresses, assessments
 from storage import models as m
 from storage.assessments import Assessment, Step, Submission
 
-PLACE, READ, WITHDRAW, KEEP = "mine", "mine/read", "mine/withdraw", "mine/keep"
+PLACE, READ, DRAFT, WITHDRAW, KEEP = "mine", "mine/read", "mine/draft", "mine/withdraw", "mine/keep"
 
 
 def handle(turn: Turn) -> list[Message]:
@@ -29,6 +30,8 @@ def handle(turn: Turn) -> list[Message]:
     match heard(_shown(turn, assessment, turn.address.place), turn.event):
         case Tapped(value) if value.startswith("mine.read="):
             return [_went(turn, assessment, f"{READ}/{an_id(value.partition('=')[2]) or 1}")]
+        case Tapped(value) if value.startswith("mine.draft="):
+            return [_went(turn, assessment, f"{DRAFT}/{an_id(value.partition('=')[2]) or 1}")]
         case Tapped("mine.word") if submitted := assessments.last_submission(turn.db, assessment.id):
             return [_as_word(turn, assessment, submitted)]
         case Tapped("mine.reopen") if _may_reopen(turn, assessment):
@@ -41,7 +44,8 @@ def handle(turn: Turn) -> list[Message]:
             return [_went(turn, assessment, WITHDRAW)]
         case Tapped(value) if value == f"mine.discard={assessment.revision}" and _may_discard(turn, assessment):
             return [withdrawn(turn, assessment)]
-        case Tapped(value) if value == f"{assessment.id}.continue":  # typed by its label
+        case Tapped(value) if value == f"{assessment.id}.continue" and _may_write(turn, assessment):
+            # typed by its label
             return [_filled(turn, own.filling(turn, assessment).settled())]
         case _:
             return [_went(turn, assessment, PLACE)]
@@ -119,7 +123,11 @@ def _went(turn: Turn, assessment: Assessment, place: str) -> Message:
 def _shown(turn: Turn, assessment: Assessment, place: str) -> Message:
     submitted = assessments.last_submission(turn.db, assessment.id)
     if place.startswith(READ) and submitted:
-        return _read(turn, assessment, submitted, int(place.rpartition("/")[2]))
+        return _read(turn, assessment, submitted.snapshot, int(place.rpartition("/")[2]), "read")
+    if place.startswith(DRAFT) and _has_draft(assessment):
+        answers = own.filling(turn, assessment).answers
+        kind = "edits" if submitted else "draft"
+        return _read(turn, assessment, answers, int(place.rpartition("/")[2]), kind)
     if place == KEEP and submitted and _may_keep(turn, assessment):
         changed, at = len(edits(turn, assessment)), _moment(turn, submitted.at)
         yes = Move(f"mine.keep={assessment.revision}", say(turn.lang, "mine.keep_yes"))
@@ -141,18 +149,21 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         lines.append(_submitted(turn, submitted))
         moves.append(Move("mine.read=1", say(lang, "mine.read")))
         moves.append(Move("mine.word", say(lang, "mine.word")))
-    if assessment.owes:
+    if not _may_write(turn, assessment) and (assessment.editable or own.taken(turn, assessment) == "closed"):
+        text, move = _not_now(turn, assessment, submitted)
+        lines.append(text)
+        moves += [*([move] if move else []), Move("menu.open", say(lang, "menu.back"))]
+    elif assessment.owes:
         key = {m.NOT_STARTED: "not_started", m.RETURNED: "returned"}.get(assessment.state, "draft")
-        until = deadline(lang, cycle, turn.now)
-        lines.append(_counted(turn, f"mine.{key}", assessment, deadline=until))
+        lines.append(_counted(turn, f"mine.{key}", assessment, deadline=own.until(turn, assessment)))
         start = "mine.start" if assessment.state == m.NOT_STARTED else "mine.continue"
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, start)))
         if _may_discard(turn, assessment):
             moves.append(Move("mine.withdraw", say(lang, "mine.withdraw")))
         moves.append(Move("consent.show", say(lang, "mine.data")))
     elif submitted and assessment.reopened:
-        closes = when(lang, cycle, cycle.closes)
-        lines.append(say(lang, "mine.editing", at=when(lang, cycle, submitted.at), closes=closes))
+        until = own.until(turn, assessment)
+        lines.append(say(lang, "mine.editing", at=when(lang, cycle, submitted.at), until=until))
         moves.insert(0, Move(f"{assessment.id}.continue", say(lang, "mine.edit")))
         moves.append(Move("mine.keep", say(lang, "mine.keep")))
         moves.append(Move("consent.show", say(lang, "mine.data")))
@@ -162,6 +173,25 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         lines.append(say(lang, "mine.until", closes=when(lang, cycle, cycle.closes)))
         moves.append(Move("mine.reopen", say(lang, "mine.reopen")))
     return Message("\n\n".join(lines), moves=tuple(moves))
+
+
+def _not_now(turn: Turn, assessment: Assessment, submitted: Submission | None) -> tuple[str, Move | None]:
+    """Before the opening and after the closing: what counts, and what is kept and may be read."""
+    lang, cycle = turn.lang, turn.cycle
+    assert cycle is not None
+    if own.taken(turn, assessment) == "early":
+        return say(lang, "fill.early", opens=when(lang, cycle, cycle.opens)), None
+    over = closed(lang, cycle, turn.now)
+    if submitted is None and not _has_draft(assessment):
+        return f"{over}\n\n{say(lang, 'mine.closed_not_started')}", None
+    if submitted is None:
+        text = _counted(turn, "mine.closed_draft", assessment)
+        return f"{over}\n\n{text}", Move("mine.draft=1", say(lang, "mine.draft_read"))
+    if assessment.state == m.ACCEPTED:
+        return f"{over} {say(lang, 'mine.accepted')}", None
+    if not _has_draft(assessment):
+        return over, None
+    return f"{over} {say(lang, 'mine.closed_edits')}", Move("mine.draft=1", say(lang, "mine.edits_read"))
 
 
 def _submitted(turn: Turn, submitted: Submission) -> str:
@@ -191,17 +221,19 @@ def _as_word(turn: Turn, assessment: Assessment, submitted: Submission) -> Messa
     return Message(text, moves=(back,), document=Document("review.docx", assessment.id))
 
 
-def _read(turn: Turn, assessment: Assessment, submitted: Submission, page: int) -> Message:
-    """What was submitted last, as it was then."""
-    lang = turn.lang
-    found = pages(own.form(turn.db, assessment), submitted.snapshot, lang)
+def _read(turn: Turn, assessment: Assessment, answers: Answers, page: int, kind: str) -> Message:
+    """A page of what was submitted last (``read``), or of what was not (``draft``; ``edits`` of what was)."""
+    lang, tap = turn.lang, "read" if kind == "read" else "draft"
+    found = pages(own.form(turn.db, assessment), answers, lang)
     page = min(max(page, 1), len(found))
-    head = say(lang, "mine.page", page=page, pages=len(found)) if len(found) > 1 else say(lang, "mine.one_page")
+    head = say(lang, f"mine.{kind}_head")
+    if len(found) > 1:
+        head = say(lang, "mine.page", head=head, page=page, pages=len(found))
     moves = []
     if page < len(found):
-        moves.append(Move(f"mine.read={page + 1}", say(lang, "mine.next_page")))
+        moves.append(Move(f"mine.{tap}={page + 1}", say(lang, "mine.next_page")))
     if page > 1:
-        moves.append(Move(f"mine.read={page - 1}", say(lang, "mine.previous_page")))
+        moves.append(Move(f"mine.{tap}={page - 1}", say(lang, "mine.previous_page")))
     moves.append(Move("mine.open", say(lang, "mine.back")))
     return Message(f"{head}\n\n{found[page - 1].text}", moves=tuple(moves))
 
@@ -217,8 +249,17 @@ def _may_discard(turn: Turn, assessment: Assessment) -> bool:
 
 
 def _may_keep(turn: Turn, assessment: Assessment) -> bool:
-    """Until the cycle is closed: after that nothing of it changes."""
-    return assessment.reopened and turn.cycle is not None and not turn.cycle.closed
+    """While changes are taken: after that nothing of it changes."""
+    return assessment.reopened and _may_write(turn, assessment)
+
+
+def _may_write(turn: Turn, assessment: Assessment) -> bool:
+    return assessment.editable and own.taken(turn, assessment) in ("on_time", "late")
+
+
+def _has_draft(assessment: Assessment) -> bool:
+    """Whether something is written that was not submitted."""
+    return assessment.editable and assessment.state != m.NOT_STARTED
 
 
 def _accepts(turn: Turn) -> bool:

@@ -18,14 +18,23 @@ def when(lang: str, cycle: Cycle, at: datetime) -> str:
 
 
 def left(lang: str, cycle: Cycle, now: datetime) -> str:
-    """How long there is to the deadline, in whole local days."""
-    if now > cycle.closes:
-        return say(lang, "reminder.closed", closes=when(lang, cycle, cycle.closes))
+    """How long there is to the deadline, in whole local days; before and after the season, that it is not on."""
+    if cycle.closed or now > cycle.closes:
+        return closed(lang, cycle, now)
+    if now < cycle.opens:
+        return say(lang, "reminder.not_open", opens=when(lang, cycle, cycle.opens))
     days = (local_day(cycle, cycle.due) - local_day(cycle, now)).days
     if now > cycle.due:
         return say(lang, "reminder.overdue", due=when(lang, cycle, cycle.due), closes=when(lang, cycle, cycle.closes))
     name = {0: "due_today", 1: "due_tomorrow"}.get(days, "due_later")
     return say(lang, f"reminder.{name}", days=days, due=when(lang, cycle, cycle.due))
+
+
+def closed(lang: str, cycle: Cycle, now: datetime) -> str:
+    """That the season is over; since when, unless somebody closed it before its time."""
+    if now > cycle.closes:
+        return say(lang, "reminder.closed", closes=when(lang, cycle, cycle.closes))
+    return say(lang, "reminder.closed_early")
 
 
 def deadline(lang: str, cycle: Cycle, now: datetime) -> str:

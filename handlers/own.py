@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 
 from handlers import frozen
-from handlers.cycles import Cycle
+from handlers.cycles import Cycle, Taken
 from handlers.draft import Filling
 from handlers.forms import Form
 from handlers.messages import Message
+from handlers.notices import deadline, when
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import fold
@@ -36,6 +37,29 @@ def assessment(turn: Turn) -> Assessment | Message:
     if found.form_id is None:
         return Message(say(turn.lang, "fill.no_form"))
     return found
+
+
+def taken(turn: Turn, assessment: Assessment) -> Taken:
+    """Whether an answer or a submission of theirs is taken now: after the closing only of who is just writing."""
+    assert turn.cycle is not None
+    return turn.cycle.accepts(turn.now, assessment.active_at if assessment.editable else None)
+
+
+def in_grace(turn: Turn, assessment: Assessment) -> bool:
+    """Whether they may still submit after the closing, because they were writing."""
+    assert turn.cycle is not None
+    return turn.now > turn.cycle.closes and taken(turn, assessment) == "late"
+
+
+def until(turn: Turn, assessment: Assessment) -> str:
+    """Until when theirs is taken, in words."""
+    assert turn.cycle is not None
+    closes = when(turn.lang, turn.cycle, turn.cycle.closes)
+    if in_grace(turn, assessment):
+        return say(turn.lang, "fill.grace_again" if assessment.submitted_at else "fill.grace", closes=closes)
+    if assessment.reopened:
+        return say(turn.lang, "fill.until", closes=closes)
+    return deadline(turn.lang, turn.cycle, turn.now)
 
 
 def form(db: Db, assessment: Assessment) -> Form:

@@ -1,6 +1,7 @@
 """The secretary's view of the own cell, and reminding those who have not submitted. No answers are read."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from handlers import digests, nudges
@@ -49,7 +50,8 @@ def overview(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Mess
     """The digest, on demand."""
     found = units.by_id(turn.db, unit)
     name = found.name if found else ""
-    return digests.cell(turn.lang, cycle, unit, name, standings(turn.db, cycle, members), turn.now, None)
+    message = digests.cell(turn.lang, cycle, unit, name, standings(turn.db, cycle, members), turn.now, None)
+    return replace(message, moves=()) if _refusal(turn, cycle) else message
 
 
 def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message:
@@ -98,7 +100,7 @@ def _others(turn: Turn, members: list[Member]) -> list[Member]:
 
 
 def _refusal(turn: Turn, cycle: Cycle) -> str | None:
-    if cycle.closed or not cycle.opens <= turn.now <= cycle.closes:
+    if not cycle.runs(turn.now):
         return "secretary.closed"
     return "secretary.paused" if notes.paused(turn.db) else None
 

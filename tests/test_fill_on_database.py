@@ -408,8 +408,8 @@ def test_after_the_end_nothing_is_taken_and_the_draft_stays(an: Member) -> None:
     fills_in(an)
     an.forward(days=15)
     assert an.taps("Đúng, nộp") == (
-        "Kỳ kiểm điểm đã đóng lúc 09:00 ngày 08/12/2026. Cần nộp hoặc sửa, đồng chí liên hệ bí thư chi bộ. Những gì "
-        "đã ghi vẫn được giữ."
+        "Kỳ kiểm điểm đã đóng lúc 09:00 ngày 08/12/2026.\n\nBản nháp (đã trả lời 10/13 câu) chưa nộp nên không được "
+        "tính. Bản nháp vẫn được giữ; đồng chí đọc lại được. Nếu cần nộp, đề nghị đồng chí liên hệ bí thư chi bộ."
     )
     assert (an.assessment.state, an.count(m.Submission)) == (m.IN_PROGRESS, 0)
 
@@ -421,6 +421,7 @@ def test_nobody_is_cut_off_while_typing(an: Member) -> None:
     an.taps("Đúng, nộp")
     assert an.assessment.state == m.SUBMITTED
     assert "Sửa và nộp lại" not in [move.label for move in an.message.moves]
+    assert an.message.text.split("\n\n")[2:] == []  # nothing about changing it
 
 
 def test_what_a_reminder_offers_is_typed_as_well_as_tapped(an: Member) -> None:

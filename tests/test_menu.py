@@ -5,10 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot import season
 from handlers.messages import Tapped
 from handlers.texts import say
-from handlers.turn import current_cycle
 from storage import assessments
 from storage import models as m
 from storage.database import Database
@@ -63,21 +61,6 @@ async def test_a_draft_can_be_gone_on_with_or_looked_at(world: World) -> None:
     assert an.labels == ["Viết tiếp bản kiểm điểm", "Bản kiểm điểm của tôi", "Trợ giúp"]
 
 
-async def test_after_the_season_a_draft_is_not_offered_any_more(world: World, sqlite: Database) -> None:
-    an = world.at_chat(AN)
-    await an.says("/menu")
-    with sqlite.transaction() as db:
-        opened = current_cycle(db)
-        assert opened is not None
-        season.close_cycle(db, opened, world.clock())
-    await an.says("/menu")
-    assert an.inbox[-1] == (
-        "Chào đồng chí Nguyễn Văn Đông.\n\n"
-        "Hiện chưa có kỳ kiểm điểm nào đang mở. Khi có kỳ mới, trợ lý sẽ báo đồng chí."
-    )
-    assert an.labels == ["Trợ giúp"]
-
-
 async def test_the_bare_word_menu_is_no_answer(world: World) -> None:
     an = world.at_chat(AN)
     await an.says("/menu")
@@ -96,22 +79,6 @@ async def test_after_the_deadline_the_menu_says_until_when_one_may_still_submit(
         "Đồng chí chưa bắt đầu. Đã quá hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026). "
         "Vẫn nộp được đến 17:00 ngày 18/12/2026, ghi là nộp muộn."
     )
-
-
-async def test_once_the_season_is_closed_a_reopened_review_is_left_as_it_is(world: World, sqlite: Database) -> None:
-    an = world.at_chat(AN)
-    await an.says("/menu")
-    with sqlite.transaction() as db:
-        opened = current_cycle(db)
-        assert opened is not None
-        row = db.execute(sa.select(m.Assessment.id).join(m.Person).where(m.Person.code == AN)).scalar_one()
-        db.execute(sa.update(m.Assessment).where(m.Assessment.id == row).values(state=m.IN_PROGRESS))
-        assessments.submit(db, row, snapshot={}, receipt="ABCD", late=False, level=None, score=None, now=world.clock())
-        db.execute(sa.update(m.Assessment).where(m.Assessment.id == row).values(state=m.IN_PROGRESS))
-        season.close_cycle(db, opened, world.clock())
-    await an.does(Tapped("mine.keep"))
-    with sqlite.transaction(read_only=True) as db:
-        assert db.scalar(sa.select(m.Assessment.state).where(m.Assessment.id == row)) == m.IN_PROGRESS
 
 
 async def test_consent_may_be_taken_back_and_the_draft_is_erased(world: World, sqlite: Database) -> None:

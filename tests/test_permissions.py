@@ -40,6 +40,7 @@ TAPS = {  # a new flow, or a new tap in a flow, without its row here fails the f
     "mine": [
         "mine.open",
         "mine.read=1",
+        "mine.draft=1",
         "mine.word",
         "mine.reopen",
         "mine.keep",

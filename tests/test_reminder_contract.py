@@ -725,7 +725,7 @@ def test_on_the_closing_day_the_digest_says_who_never_submitted(world: World) ->
         world.submits(name)
     world.at("2026-12-18 17:01")
     last = world.received("Bình")[-1]
-    assert last.splitlines()[1] == ("Đã nộp 3/6 (50 %). Đã hết thời gian nhận bản kiểm điểm (17:00 ngày 18/12/2026).")
+    assert last.splitlines()[1] == ("Đã nộp 3/6 (50 %). Kỳ kiểm điểm đã đóng lúc 17:00 ngày 18/12/2026.")
     assert "Chưa bắt đầu (3): Bình, Em, Tú." in last.splitlines()
     world.at("2026-12-21 17:01")
     assert world.received("Bình") == []
