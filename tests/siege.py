@@ -60,7 +60,7 @@ class Siege:
             body = dumps(Message(key)) if kind == m.NOTICE else None
             rows.append(
                 {"key": key, "kind": kind, "address_id": member, "person_id": member, "due_at": now, "body": body}
-                | {"assessment_id": member, "unit_id": town.cell_of(member, self.cells)}
+                | {"assessment_id": None if kind == m.NOTICE else member, "unit_id": town.cell_of(member, self.cells)}
             )
         with self.database.transaction() as db:
             outbox.put_notices(db, rows, now)

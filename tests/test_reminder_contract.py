@@ -62,7 +62,10 @@ CONTRACT = {
     "submits just before the slot": ("nothing", "who_submits_one_second_before_the_slot_gets_nothing"),
     "submits between slot and sending": ("nothing", "who_submits_between_the_slot_and_the_sending_gets_nothing"),
     "exempt": ("nothing, counted apart", "who_is_exempt_now_is_no_longer_reminded_and_counted_apart"),
-    "returned": ("reminded again in other words", "who_withdraws_or_is_returned_is_reminded_again_in_other_words"),
+    "returned": (
+        "reminded again in other words",
+        "who_is_returned_is_reminded_again_in_other_words_and_who_reopens_is_not",
+    ),
     "asks for tonight": (
         "tonight, besides this morning's",
         "tonight_comes_tonight_even_though_a_reminder_came_this_morning",
