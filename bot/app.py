@@ -29,7 +29,7 @@ from handlers.routes import route
 from handlers.texts import LANGUAGES, texts
 from storage import claims, notes
 from storage.database import Database, Db, cannot_store
-from storage.lock import FileLock, Lock, lock
+from storage.lock import FileLock, Lock, in_use, lock
 
 log = structlog.get_logger()
 
@@ -40,6 +40,10 @@ HOOK_LOOK = 120.0  # seconds between two looks at whether Telegram still posts t
 
 class AlreadyRunning(Exception):
     """Another process runs on this SQLite file."""
+
+
+class BeingRestored(Exception):
+    """This SQLite file is being replaced by a backup."""
 
 
 def real_time() -> datetime:
@@ -114,9 +118,14 @@ class App:
     async def run(self, only: Collection[str] = PARTS) -> None:
         """Run these parts until a signal says stop, then end what is in hand.
 
-        Raises AlreadyRunning; and whatever ends a part that must not end.
+        Raises AlreadyRunning, BeingRestored; and whatever ends a part that must not end.
         """
         self.parts = only
+        use = in_use(self.database.file) if self.database.file is not None else None
+        if use is not None:
+            if not use.take():
+                raise BeingRestored
+            self.database.engine.dispose()  # connections to a file that a restore may have replaced meanwhile
         held: Lock | None = None
         if self.database.file is not None and {"delivery", "clock", "telegram"} & set(only):
             held = FileLock(self.database.file)
@@ -165,6 +174,8 @@ class App:
             if held is not None:
                 held.release()
             self.database.close()
+            if use is not None:
+                use.release()
         for task in done:
             task.result()
 

@@ -10,7 +10,7 @@ from handlers.texts import say
 from storage import audit, backup, notes, outbox, stuck
 from storage.backup import Facts, Unusable
 from storage.database import Database
-from storage.lock import FileLock
+from storage.lock import FileLock, alone
 from storage.schema import migrate
 from storage.sealing import Sealer
 
@@ -67,10 +67,10 @@ def restore(database: Database, file: Path, now: datetime, *, force: bool, seale
         facts = backup.verified(file)
     except Unusable as error:
         raise Mistake(f"backup.{error.why}", file=file) from None
-    lock = FileLock(target)
-    if not lock.take():
-        raise Mistake("backup.in_use")
+    locks = FileLock(target), alone(target)
     try:
+        if not all(lock.take() for lock in locks):
+            raise Mistake("backup.in_use")
         empty = backup.is_empty(target)
         if not empty and not force:
             raise Mistake("backup.not_empty", file=target)
@@ -86,7 +86,8 @@ def restore(database: Database, file: Path, now: datetime, *, force: bool, seale
     except OSError as error:
         raise Mistake("backup.cannot_write", file=target, why=error.strerror) from None
     finally:
-        lock.release()
+        for lock in locks:
+            lock.release()
 
 
 def _paused(file: Path, now: datetime, sealer: Sealer) -> tuple[int, int]:

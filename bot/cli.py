@@ -78,7 +78,7 @@ def run(only: str) -> None:
     gc.disable()  # loading leaves no garbage to look for
     with without("rich", "cryptography"):  # structlog's coloured traces, python-telegram-bot's Passport: 11 MB
         from bot import logs
-        from bot.app import PARTS, AlreadyRunning, App
+        from bot.app import PARTS, AlreadyRunning, App, BeingRestored
         from bot.channels.telegram import Telegram
         from bot.checkpoints import arm
         from bot.settings import open_database
@@ -113,6 +113,8 @@ def run(only: str) -> None:
             runner.run(together())
         except SystemExit:  # uvicorn's way to say that it cannot listen; it has logged why
             raise Failed(f"Cannot listen on {chosen.host}:{chosen.port}. Set KIEMDIEM_PORT to a free port.") from None
+        except BeingRestored:
+            raise Failed("This database is being restored. Start again once that is done.") from None
         except AlreadyRunning:
             raise Failed(
                 "Another kiemdiem run uses this database. Stop it first, or use PostgreSQL for several processes."

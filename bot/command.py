@@ -34,15 +34,21 @@ def settings() -> "Settings":
 
 
 @contextmanager
-def database(*, migrated: bool = True) -> Iterator["Database"]:
-    """The database of the settings, at the newest revision."""
+def database(*, migrated: bool = True, alone: bool = False) -> Iterator["Database"]:
+    """The database of the settings, at the newest revision. *alone*: the command sees to it itself that nobody else
+    has it open."""
     from bot.checkpoints import arm
+    from bot.mistakes import Mistake
     from bot.settings import open_database
+    from storage.lock import in_use
     from storage.schema import migrate, revision
 
     chosen = settings()
     arm(chosen.crash_at, chosen.crash_at_n)
     opened = open_database(chosen)
+    held = None if opened.file is None or alone or not opened.file.parent.exists() else in_use(opened.file)
+    if held is not None and not held.take():
+        raise Mistake("backup.under_way")
     try:
         if migrated and opened.is_sqlite:
             migrate(opened)
@@ -51,6 +57,8 @@ def database(*, migrated: bool = True) -> Iterator["Database"]:
         yield opened
     finally:
         opened.close()
+        if held is not None:
+            held.release()
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def restore(file: Path, force: bool) -> None:
     from storage.sealing import Sealer
 
     chosen = settings()
-    with database(migrated=False) as opened:
+    with database(migrated=False, alone=True) as opened:
         done = bring_back(opened, file, datetime.now(UTC), force=force, sealer=Sealer(chosen.data_keys))
         click.echo("\n".join(done.lines(opened.file or file, chosen.lang)))
 

@@ -1,11 +1,12 @@
 """Who delivers: one process for each bot, because a platform's rate limit belongs to the bot."""
 
 import fcntl
+import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from storage.database import Database
 from storage.outbox import CHANNEL
@@ -15,19 +16,25 @@ GOOD_FOR = 6.0  # seconds after a good ping within which sending is allowed; the
 
 
 class FileLock:
-    """On SQLite: a lock on ``<database>.run``, held until the process ends."""
+    """On SQLite: a lock on a file beside the database, held until the process ends.
 
-    def __init__(self, file: Path) -> None:
-        self.path = file.with_name(file.name + ".run")
-        self.handle: IO[bytes] | None = None
+    ``<database>.run`` is held by the one process that delivers, runs the clock and takes in what arrives;
+    ``<database>.use`` is shared by every process that has the database open, and a restore has it alone.
+    """
+
+    def __init__(self, file: Path, ending: str = ".run", *, shared: bool = False) -> None:
+        self.path = file.with_name(file.name + ending)
+        self.how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self.handle: int | None = None
 
     def take(self) -> bool:
-        """Try to get it; whether it is ours now."""
-        handle = self.path.open("ab")
+        """Try to get it; whether it is ours now. Raises OSError where its file cannot be made."""
+        # For reading: whoever made it, perhaps root, others can still lock it.
+        handle = os.open(self.path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.close()
+            fcntl.flock(handle, self.how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
             return False
         self.handle = handle
         return True
@@ -43,8 +50,8 @@ class FileLock:
 
     def release(self) -> None:
         """Let somebody else have it."""
-        if self.handle:
-            self.handle.close()
+        if self.handle is not None:
+            os.close(self.handle)
             self.handle = None
 
 
@@ -101,6 +108,16 @@ class AdvisoryLock:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def in_use(file: Path) -> FileLock:
+    """The lock that says that this process has the SQLite database open."""
+    return FileLock(file, ".use", shared=True)
+
+
+def alone(file: Path) -> FileLock:
+    """The lock that says that nobody else has the SQLite database open."""
+    return FileLock(file, ".use")
 
 
 Lock = FileLock | AdvisoryLock

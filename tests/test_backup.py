@@ -15,7 +15,7 @@ from bot.mistakes import Mistake
 from storage import assessments, notes, outbox
 from storage import models as m
 from storage.database import Database
-from storage.lock import FileLock
+from storage.lock import FileLock, in_use
 from storage.sealing import Sealer
 from tests.seeded import seed
 
@@ -95,7 +95,11 @@ def test_a_draft_is_resumed_on_the_restored_database(running: Database, tmp_path
         assert notes.paused(db)
         assert list(db.scalars(sa.select(m.Audit.action))) == ["database.restored"]
     restored.close()
-    assert sorted(path.name for path in target.parent.iterdir()) == ["kiemdiem.db", "kiemdiem.db.run"]
+    assert sorted(path.name for path in target.parent.iterdir()) == [
+        "kiemdiem.db",
+        "kiemdiem.db.run",
+        "kiemdiem.db.use",
+    ]
 
 
 def test_replies_that_waited_when_it_was_saved_are_not_sent_when_it_is_brought_back(
@@ -140,6 +144,21 @@ def test_nothing_is_restored_under_a_running_program(running: Database, tmp_path
     with refused("Stop it and try again"):
         restore(running.file, file, force=True)
     lock.release()
+
+
+def test_nothing_is_restored_beside_a_process_or_command_that_has_the_database_open(
+    running: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved.db"
+    backup.save(running, file, "en")
+    assert running.file is not None
+    first, second = in_use(running.file), in_use(running.file)
+    assert first.take() and second.take()
+    second.release()
+    with refused("Stop it and try again"):
+        restore(running.file, file, force=True)
+    first.release()
+    restore(running.file, file, force=True)
 
 
 def test_an_old_backup_is_never_overwritten(running: Database, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from handlers.messages import Message, dumps
 from storage import addresses, assessments, incoming, notes, outbox
 from storage import models as m
 from storage.database import Database
+from storage.lock import alone
 from storage.schema import migrate
 from tests.seeded import seed
 
@@ -107,6 +108,21 @@ def test_a_restore_that_is_killed_leaves_the_old_database_whole_and_may_be_repea
     assert run("restore", saved, "--force") == 0
     with Database(f"sqlite:///{installation}").transaction() as db:
         assert (notes.read(db, "telegram_username"), notes.paused(db)) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "words", [("pause",), ("rekey",), ("roster", "import", "list.csv"), ("run", "--only", "web"), ("tick",)]
+)
+def test_while_a_backup_is_being_restored_no_command_has_the_database(
+    installation: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("KIEMDIEM_DATA_KEY", "0123456789abcdef" * 4)
+    (installation.parent / "list.csv").write_text("code\n")
+    restoring = alone(installation)
+    assert restoring.take()
+    assert run(*words) == 1
+    restoring.release()
+    assert capsys.readouterr().err.startswith("This database is being restored.")
 
 
 def test_an_export_is_written_by_command(tmp_path: Path, capsys: Said) -> None:

@@ -8,14 +8,19 @@ import signal
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from bot import backup
+from bot.mistakes import Mistake
 from storage import addresses, notes
 from storage import models as m
 from storage.database import Database
+from storage.sealing import Sealer
 from tests import town
 from tests.botapi import SECRET
 from tests.fakes import until
@@ -111,6 +116,19 @@ async def test_when_the_token_is_refused_the_channel_stops_and_the_rest_goes_on(
         assert await program.stop() == 0
         assert b"channel.stopped" in program.log
         assert b"AAtest" not in program.log  # the token
+
+
+async def test_nothing_is_restored_beside_a_process_that_only_serves_the_page(sqlite: Database, tmp_path: Path) -> None:
+    assert sqlite.file is not None
+    async with Siege(sqlite) as siege:
+        backup.save(sqlite, tmp_path / "saved", "en")
+        program = siege.program(only=["web"])
+        await program.start()
+        await program.ready()
+        with pytest.raises(Mistake, match=r"^backup\.in_use$"):
+            backup.restore(sqlite, tmp_path / "saved", datetime.now(UTC), force=True, sealer=Sealer())
+        assert await program.stop() == 0
+        backup.restore(sqlite, tmp_path / "saved", datetime.now(UTC), force=True, sealer=Sealer())
 
 
 # ------------------------------------------------------------------ the disk and the file
