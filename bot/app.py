@@ -102,7 +102,7 @@ class App:
             lambda: self.clock if "clock" in self.parts else None,
             self.stopped,
             settings.metrics_token.reveal(),
-            self.standings.troubles,
+            troubles=self.standings.troubles,
         )
         pages = Starlette(routes=[*health.routes(), Mount("/", web.application(page, also(page)))])
         self.web = Hook(pages, self.webhook)

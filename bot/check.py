@@ -1,6 +1,8 @@
 """The command ``check``: what is wrong with this installation, and how to mend it."""
 
 import asyncio
+import os
+import pwd
 import shutil
 import stat
 from collections.abc import Mapping
@@ -102,6 +104,8 @@ def _database(database: Database, now: datetime, present: str, found: Findings) 
             return
         if _others_may_read(file):
             found.no("database_open", file=file)
+        if _others_own(file, found):
+            return
         free = shutil.disk_usage(file.absolute().parent).free
         if free < ROOM:
             found.no("no_room", free=free // 1_000_000, least=ROOM // 1_000_000)
@@ -115,10 +119,51 @@ def _database(database: Database, now: datetime, present: str, found: Findings) 
             with database.transaction(read_only=True) as db:
                 _season(db, now, found)
                 _old_bots(db, present, found)
+            _writable(database, found)
     except Exception as error:
         if not cannot_store(error):
             raise
         found.no("database_gone", error=type(error).__name__)
+
+
+def _others_own(file: Path, found: Findings) -> bool:
+    """Whether the database cannot be written because somebody else made its files, as with a command run as root.
+
+    Root may write everything, so for root the owner of the folder, which is the service's own, is who must.
+    """
+    me = os.geteuid()
+    user = me or file.absolute().parent.stat().st_uid
+    files = [each for ending in ("", "-wal", "-shm") if (each := file.with_name(file.name + ending)).exists()]
+    theirs = [each for each in files if each.stat().st_uid != user and (me == 0 or not os.access(each, os.W_OK))]
+    if theirs:
+        names = " ".join(map(str, theirs))
+        found.no("not_yours", files=names, owner=_user(theirs[0].stat().st_uid), user=_user(user))
+    return bool(theirs)
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _writable(database: Database, found: Findings) -> None:
+    """Write something and take it back."""
+
+    class Back(Exception):
+        pass
+
+    try:
+        with database.transaction() as db:
+            notes.write(db, notes.WRITTEN, "")
+            raise Back
+    except Back:
+        pass
+    except Exception as error:
+        if not cannot_store(error):
+            raise
+        found.no("not_written", why=str(getattr(error, "orig", "")).partition("\n")[0] or type(error).__name__)
 
 
 def _season(db: Db, now: datetime, found: Findings) -> None:

@@ -82,7 +82,7 @@ def run(only: str) -> None:
         from bot.channels.telegram import Telegram
         from bot.checkpoints import arm
         from bot.settings import open_database
-        from storage.schema import migrate
+        from bot.starting import missing_folder, until_usable
 
     gc.freeze()  # what is loaded stays for ever: the collector need not walk through it again and again
     gc.enable()
@@ -104,8 +104,10 @@ def run(only: str) -> None:
 
     async def together() -> None:
         opened = open_database(chosen)
-        if opened.is_sqlite:
-            await asyncio.to_thread(migrate, opened)
+        if folder := missing_folder(opened):
+            raise Failed(f"There is no folder {folder}; KIEMDIEM_DATABASE_URL names a file in it.")
+        if opened.is_sqlite and not await until_usable(opened):
+            return
         await App(chosen, opened, channels=channels).run(parts)
 
     with quick_loop() as runner:

@@ -3,21 +3,24 @@
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from bot.alarms import Alarm, alarms
 from bot.clock import Clock
 from bot.delivery import Delivery
 from bot.inbox import Inbox
 from bot.standing import Trouble
+from storage import notes
 from storage.database import Database
 from storage.schema import known_revisions, revision
 
 STILL = 120.0  # seconds without a sign of life after which a loop is taken for dead
+PROBE = 10.0  # seconds for which it is known whether something can be written
 ANSWER = 5.0  # seconds in which the database must answer
 HERE = ("127.0.0.1", "::1")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
@@ -35,6 +38,8 @@ class Health:
     clock: Callable[[], Clock | None]
     stopped: set[str]  # channels that had to stop taking in what arrives
     token: str = ""
+    probe: asyncio.Future[None] | None = None  # the newest try to write something
+    probed: float = 0.0  # when it began, monotonic
     troubles: Callable[[], Mapping[str, Trouble]] = dict  # why and since when channels do not work
 
     def routes(self) -> list[BaseRoute]:
@@ -53,6 +58,8 @@ class Health:
             f"delivery {name}" for (name, _), delivery in self.deliveries.items() if at - delivery.looked > STILL
         ]
         clock = self.clock()
+        if not await self.writable():
+            failing.append("database")
         if clock is not None and at - clock.ticked > STILL:
             failing.append("clock")
         told: dict[str, object] = {"alive": not failing, "failing": failing}
@@ -67,7 +74,8 @@ class Health:
         return sorted(self.stopped | {name for (name, _), each in self.deliveries.items() if each.stopped})
 
     async def readyz(self, request: Request) -> Response:
-        """200 while the database answers and is at the newest revision this program knows; else 503."""
+        """200 while the database answers, takes what is written, and is at the newest revision this program knows;
+        else 503. What does not stop this process from working is named beside the 200."""
         try:
             at = await asyncio.wait_for(asyncio.to_thread(revision, self.database), ANSWER)
         except Exception:
@@ -75,7 +83,26 @@ class Health:
         newest = (await asyncio.to_thread(known_revisions))[0]
         if at != newest:
             return JSONResponse({"ready": False, "why": "the database is at another revision"}, 503)
-        return JSONResponse({"ready": True})
+        if not await self.writable():
+            return JSONResponse({"ready": False, "why": "the database cannot be written"}, 503)
+        now = self.now()
+        told = [alarm.name for alarm in await self.database.read(lambda db: alarms(db, now))]
+        if self.clock() is not None and "clock" in told:  # a clock of this process is looked at by /healthz
+            told.remove("clock")
+        return JSONResponse({"ready": True} | ({"alarms": told} if told else {}))
+
+    async def writable(self) -> bool:
+        """Whether something could be written just now. It is really written, and tried at most once in PROBE."""
+        at = self.monotonic()
+        if self.probe is None or (self.probe.done() and at - self.probed >= PROBE):
+            self.probed, value = at, self.now().isoformat()
+            self.probe = asyncio.ensure_future(self.database.write(lambda db: notes.write(db, notes.WRITTEN, value)))
+            self.probe.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is asked below
+        try:
+            await asyncio.wait_for(asyncio.shield(self.probe), ANSWER)
+        except Exception:
+            return False
+        return True
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text. With a token to whoever has it; without one to this machine alone."""
@@ -85,6 +112,8 @@ class Health:
 
         now = self.now()
         numbers = await self.database.read(lambda db: metrics.numbers(db, now))
+        if not await self.writable():
+            numbers = replace(numbers, alarms=[Alarm("database", {}), *numbers.alarms])
         text = metrics.text(numbers, self.inbox, self.deliveries, self.silent(), self.troubles())
         return Response(text, media_type=metrics.KIND)
 

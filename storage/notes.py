@@ -7,6 +7,7 @@ from storage.database import Db, put
 
 PAUSED = "paused"
 STOPPED = "stopped:"  # and a channel, its bot, a direction: since when and why it does not work
+WRITTEN = "written"  # when a process last saw that it can write
 WEBHOOK_TAKEN = "webhook_taken:"  # and a channel, its bot: when its webhook was last found to be taken away
 
 

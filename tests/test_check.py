@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,6 +109,38 @@ def test_files_that_others_may_read_are_named(environ: dict[str, str], tmp_path:
         f"KIEMDIEM_SECRET_KEY_FILE: others may read {key}. Run: chmod 600 {key}",
         f"Others may read the database {tmp_path / 'kiemdiem.db'}. Run: chmod 600 {tmp_path / 'kiemdiem.db'}",
     ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_database_that_somebody_else_owns_is_told_with_how_to_mend_it(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """As after a command that was run as root; here the other way round."""
+    os.chown(tmp_path / "kiemdiem.db", 65534, -1)
+    database = tmp_path / "kiemdiem.db"
+    assert found(environ).wrong == [
+        f"The database belongs to nobody, but the program runs as root, so it cannot be written. "
+        f"Run: chown root {database}"
+    ]
+
+
+def test_a_database_that_cannot_be_written_is_told(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(sa.text("CREATE TRIGGER full BEFORE INSERT ON note BEGIN SELECT 1/0, nowhere.x FROM nowhere; END"))
+    database.close()
+    assert found(environ).wrong == [
+        "The database cannot be written (no such table: main.nowhere). "
+        "Is the disk full or read-only, or does a command hold it?"
+    ]
+
+
+def test_looking_whether_it_can_be_written_writes_nothing(environ: dict[str, str]) -> None:
+    found(environ)
+    database = opened(environ)
+    with database.transaction(read_only=True) as db:
+        assert notes.beginning(db, "") == {}
+    database.close()
 
 
 def test_a_missing_an_old_and_a_newer_database_are_told_apart(environ: dict[str, str], tmp_path: Path) -> None:

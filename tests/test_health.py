@@ -16,7 +16,7 @@ from bot.app import App
 from bot.channels import Incoming, Receive, Refused, Stopped, TryLater
 from bot.clock import Clock
 from bot.delivery import Delivery
-from bot.health import STILL, Health
+from bot.health import PROBE, STILL, Health
 from bot.inbox import Inbox
 from bot.settings import Secret, Settings
 from handlers.messages import Message, Said, dumps
@@ -114,6 +114,35 @@ async def test_it_is_not_ready_while_the_database_does_not_answer() -> None:
     answer = await gone.asks("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "why": "the database does not answer"})
     gone.database.close()
+
+
+def full(database: Database) -> Callable[[], None]:
+    """Let nothing be written any more, as on a full disk; what is returned mends it."""
+
+    def refuses(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE")):
+            raise sa.exc.OperationalError("", {}, Exception("database or disk is full"))
+
+    sa.event.listen(database.engine, "before_cursor_execute", refuses)
+    return lambda: sa.event.remove(database.engine, "before_cursor_execute", refuses)
+
+
+async def test_a_database_that_cannot_be_written_is_neither_well_nor_ready(machine: Machine) -> None:
+    mend = full(machine.database)
+    health, ready = await machine.asks("/healthz"), await machine.asks("/readyz")
+    assert (health.status_code, health.json()) == (503, {"alive": False, "failing": ["database"]})
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "why": "the database cannot be written"})
+    assert (await machine.numbers())["kiemdiem_alarm['database']"] == 1
+    mend()
+    machine.at += PROBE
+    assert [(await machine.asks(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+
+
+async def test_what_stands_still_is_named_beside_ready(machine: Machine) -> None:
+    with machine.database.transaction() as db:
+        outbox.put(db, key="a", kind=m.REPLY, address_id=1, now=NOW, body="{}", state=m.REFUSED)
+    answer = await machine.asks("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "alarms": ["outbox"]})
 
 
 async def test_the_metrics_count_turns_sends_queues_and_jobs(machine: Machine) -> None:

@@ -154,6 +154,31 @@ async def test_a_full_disk_confirms_nothing_and_when_there_is_room_it_goes_on(sq
         assert siege.wrong() == []
 
 
+async def test_on_a_full_disk_a_start_waits_and_says_why_and_goes_on_once_there_is_room(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with Siege(sqlite) as siege:
+        program = siege.program(only=["web"], KIEMDIEM_DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}")
+        program.arguments = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh", *program.arguments]
+        await program.start()
+        await until(lambda: b"database.cannot_be_used" in program.log, 30)
+        await asyncio.sleep(0.5)
+        assert program.process.returncode is None
+        most = resource.RLIM_INFINITY
+        resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert await program.ready() == 200
+        assert await program.stop() == 0
+
+
+async def test_a_start_that_waits_for_its_disk_ends_at_a_signal(sqlite: Database, tmp_path: Path) -> None:
+    async with Siege(sqlite) as siege:
+        program = siege.program(only=["web"], KIEMDIEM_DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}")
+        program.arguments = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh", *program.arguments]
+        await program.start()
+        await until(lambda: b"database.cannot_be_used" in program.log, 30)
+        assert await program.stop() == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [2, 8])  # within the busy timeout of 5 s, and past it
 async def test_while_another_process_writes_nothing_is_confirmed_and_nothing_is_lost(
