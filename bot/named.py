@@ -1,7 +1,7 @@
 """People, units and roles as operators name them."""
 
 from bot.mistakes import Mistake
-from handlers.words import fold
+from handlers.words import fold, spelled
 from storage import people, units
 from storage.database import Db
 from storage.people import Person
@@ -23,15 +23,22 @@ def person(db: Db, code: str) -> Person:
 
 
 def unit(db: Db, path: str) -> Unit:
-    """The unit with a path of names, or with an end of a path where only one unit has it. Raises NotFound."""
-    key = "/".join(filter(None, (fold(name) for name in path.split("/"))))
-    tree = units.by_keys(db)
-    if key in tree:
-        return tree[key]
-    ends = [unit for unit in tree.values() if unit.key.endswith(f"/{key}")]
-    if len(ends) != 1:
-        raise NotFound("named.no_unit" if not ends else "named.many_units", path=path, count=len(ends))
-    return ends[0]
+    """The unit with a path of names, or with an end of a path where only one unit has it. Raises NotFound.
+
+    Names may be written without diacritics where only one unit is meant.
+    """
+    tree = list(units.by_keys(db).values())
+    names = {number: found.split("/") for number, found in paths(db).items()}
+    for key in (spelled, fold):
+        wanted = [key(part) for part in path.split("/") if part.strip()]
+        ends = [each for each in tree if [key(name) for name in names[each.id][-len(wanted) :]] == wanted]
+        whole = [each for each in ends if len(names[each.id]) == len(wanted)]
+        found = whole if len(whole) == 1 else ends
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise NotFound("named.many_units", path=path, count=len(found))
+    raise NotFound("named.no_unit", path=path)
 
 
 def role(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bot.command import PATH, Failed, database, settings
+from bot.command import PATH, Failed, database, progress, settings
 
 
 @click.group()
@@ -19,24 +19,37 @@ def roster() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--form", "other", multiple=True, help="A value of the form column besides 2A, 2B, 2C. May be repeated.")
-def roster_import(file: Path, dry_run: bool, yes: bool, other: tuple[str, ...]) -> None:
+@click.option("--same", multiple=True, help="This code is one person under a new name and birth date. May be repeated.")
+@click.option("--report", type=PATH, help="Write every finding and every change to this file, for you alone.")
+def roster_import(
+    file: Path, dry_run: bool, yes: bool, other: tuple[str, ...], same: tuple[str, ...], report: Path | None
+) -> None:
     """Take the list of members in. Preview, errors by row, safe to repeat; exit code 1 if a row was rejected."""
-    from bot.roster import compared, forms_known, imported, read
+    from bot.roster import compared, forms_known, import_roster, read
+    from bot.roster_file import rows_in
+    from bot.tables import private
     from handlers.texts import say
 
     lang, now = settings().lang, datetime.now(UTC)
+    today = now.astimezone(settings().zone).date()
     with database() as opened:
         with opened.transaction(read_only=True) as db:
-            found = read(file, today=now.astimezone(settings().zone).date(), forms=(*forms_known(db), *other))
+            forms = (*forms_known(db), *other)
+        with progress(say(lang, "roster.reading"), rows_in(file)) as step:
+            found = read(file, today=today, forms=forms, same=same, step=step)
+        with opened.transaction(read_only=True) as db:
             preview = compared(db, found)
         click.echo("\n".join(preview.lines(lang)))
+        if report:
+            with private(report, "utf-8") as out:
+                out.writelines(f"{line}\n" for line in preview.lines(lang, whole=True))
+            click.echo(say(lang, "roster.report", file=report))
         if dry_run:
             click.echo(say(lang, "roster.dry"))
         elif preview.changes and (yes or click.confirm(say(lang, "roster.confirm"))):
-            with opened.transaction() as db:
-                synced = imported(db, found, now).synced
+            synced = opened.written(lambda db: import_roster(db, found, now, preview)).synced
             click.echo("\n".join([say(lang, "roster.done"), *(synced.lines(lang) if synced else ())]))
-        if found.rejected:
+        if preview.rejected:
             raise SystemExit(1)
 
 

@@ -23,7 +23,7 @@ from bot.demo import Demo
 from bot.documents import Documents
 from bot.inbox import Inbox
 from bot.public_days import public_days
-from bot.roster import imported, read
+from bot.roster import import_roster, read
 from bot.season import open_cycle
 from bot.server import free_port
 from bot.settings import Secret, Settings, load, open_database
@@ -66,7 +66,7 @@ def seed(db: Db, settings: Settings, now: datetime) -> None:
         file.read_text("utf-8"), file.name, forms, zone=settings.zone, public_days=public_days, begins=today
     )
     assert not isinstance(cycle, list), cycle
-    imported(db, read(HERE / "cycles" / "demo" / "roster.csv", today=today), now)
+    import_roster(db, read(HERE / "cycles" / "demo" / "roster.csv", today=today), now)
     officer, committee = people.by_code(db, "KM-0028"), units.root(db)
     assert officer is not None
     assert committee is not None

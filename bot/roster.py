@@ -1,7 +1,7 @@
 """The roster: who is in which unit, compared with what is stored, then taken in whole."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 from bot.checkpoints import checkpoint
 from bot.mistakes import Mistake
 from bot.roster_file import records
+from bot.roster_preview import FIELDS, Changed, Preview, steps
 from bot.roster_row import Finding, Member, Reading, unit_key
-from bot.season_follows import Synced, sync_assessments
-from handlers.texts import say
+from bot.roster_units import plan
+from bot.season_follows import sync_assessments
 from handlers.turn import current_cycle
 from handlers.words import fold
 from storage import audit, cycles, people, roles, units
@@ -24,6 +25,7 @@ from storage.units import Unit
 
 IMPORTING = 7150433  # what is compared must still be so when it is written
 FORMS = ("2A", "2B", "2C")  # the forms of Hướng dẫn 43-HD/BTCTW, as a roster names them
+CHANGED_BY = ("roster.imported", "role.granted", "role.revoked")  # records of all that changes what is compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,73 +36,61 @@ class Roster:
     findings: tuple[Finding, ...]
     rejected: int
     names: Mapping[str, str]  # the units of the good records by key, spelled as most of them do
+    same: frozenset[str] = frozenset()  # codes whose person is the same although name and birth date are others
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What importing a roster would change, or has changed."""
+def read(
+    file: Path,
+    *,
+    today: date,
+    forms: Collection[str] = FORMS,
+    same: Iterable[str] = (),
+    step: Callable[[int], None] = lambda records: None,
+) -> Roster:
+    """Read and check a roster, record by record; *forms*: the values its form column may have. Raises Unreadable.
 
-    findings: tuple[Finding, ...]
-    rejected: int
-    new: tuple[Member, ...]
-    changed: tuple[Member, ...]
-    unchanged: int
-    absent: int  # stored, but not in the file: they stay
-    units_new: Mapping[str, str]  # by key
-    units_changed: tuple[Unit, ...]
-    synced: Synced | None = None  # how the open cycle followed, once it was taken in
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything is different from what is stored."""
-        return bool(self.new or self.changed or self.units_new or self.units_changed)
-
-    def lines(self, lang: str) -> list[str]:
-        """For the operator: a sentence for each finding, then the counts."""
-        counts = say(
-            lang,
-            "roster.counts",
-            new=len(self.new),
-            changed=len(self.changed),
-            unchanged=self.unchanged,
-            rejected=self.rejected,
-            absent=self.absent,
-        )
-        tree = say(lang, "roster.units", new=len(self.units_new), names=", ".join(self.units_new.values()) or "-")
-        nothing = [] if self.changes else [say(lang, "roster.no_change")]
-        return [finding.sentence(lang) for finding in self.findings] + [counts, tree, *nothing]
-
-
-def read(file: Path, *, today: date, forms: Collection[str] = FORMS) -> Roster:
-    """Read and check a roster, record by record; *forms*: the values its form column may have. Raises Unreadable."""
-    readings = [Reading(record, today, forms) for record in records(file)]
+    *same*: codes whose person may get another name and another birth date at once. *step* is told how many records
+    more were read.
+    """
+    members: list[Member] = []
+    findings: list[Finding] = []
+    rejected: set[int] = set()
     first: dict[str, int] = {}
-    for reading in filter(lambda reading: reading.is_good, readings):
-        if reading.code in first:
+    unmade: list[tuple[str, Finding]] = []  # of refused records: what is said if no other record names their unit
+    for record in records(file):
+        reading = Reading(record, today, forms)
+        if reading.is_good and reading.code in first:
             reading.note("rejected", "code_twice", number=first[reading.code])
-        first.setdefault(reading.code, reading.record.number)
-    members = tuple(r.member for r in readings if r.member and r.is_good)
+        if reading.is_good:
+            first[reading.code] = record.number
+        findings += reading.findings
+        if reading.member and reading.is_good:
+            members.append(reading.member)
+        elif reading.findings:
+            rejected.update(found.number for found in reading.findings if found.mark == "rejected")
+            if reading.units:
+                reading.note("warning", "unit_not_made", unit=reading.units[-1])
+                unmade.append((unit_key(reading.units), reading.findings[-1]))
+        if not record.number % 1000:
+            step(1000)
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for member in members:
-        for depth in range(1, len(member.units) + 1):
-            spellings[unit_key(member.units[:depth])][member.units[depth - 1]] += 1
+    for path, number in Counter(member.units for member in members).items():
+        for depth in range(1, len(path) + 1):
+            spellings[unit_key(path[:depth])][path[depth - 1]] += number
     names = {key: counter.most_common(1)[0][0] for key, counter in spellings.items()}
-    for reading in readings:
-        _compare_spelling(reading, names)
-    return Roster(
-        members,
-        tuple(finding for reading in readings for finding in reading.findings),
-        sum(1 for reading in readings if any(found.mark == "rejected" for found in reading.findings)),
-        names,
-    )
+    findings += [
+        Finding(each.number, each.code, "fixed", "roster.unit_spelled", {"unit": names[unit_key(each.units)]})
+        for each in members
+        if not _usual(each.units, names)
+    ]
+    findings += [finding for key, finding in unmade if key not in names]
+    findings.sort(key=lambda found: found.number)  # stable: what was found in a record keeps its order
+    codes = frozenset(code.strip().upper() for code in same)
+    return Roster(tuple(members), tuple(findings), len(rejected), names, codes)
 
 
-def _compare_spelling(reading: Reading, names: Mapping[str, str]) -> None:
-    key = unit_key(reading.units)
-    if reading.is_good and any(names[unit_key(reading.units[: i + 1])] != n for i, n in enumerate(reading.units)):
-        reading.note("fixed", "unit_spelled", unit=names[key])
-    elif reading.units and not reading.is_good and key not in names:
-        reading.note("warning", "unit_not_made", unit=reading.units[-1])
+def _usual(path: tuple[str, ...], names: Mapping[str, str]) -> bool:
+    return all(names[unit_key(path[: depth + 1])] == name for depth, name in enumerate(path))
 
 
 def forms_known(db: Db) -> tuple[str, ...]:
@@ -113,22 +103,36 @@ def compared(db: Db, roster: Roster) -> Preview:
     """What importing *roster* would change; nothing is written."""
     tree = units.by_keys(db)
     keys = {unit.id: key for key, unit in tree.items()}
+    planned = plan(tree.values(), roster.names)
+    keys |= {unit.id: unit.key for _, unit in planned.changed}
+    paths = _paths(tree.values(), keys, roster.names)
     stored = people.by_codes(db)
     listed, granted = roles.by_person(db, granted=False), roles.by_person(db, granted=True)
 
     def known(role: RoleIn) -> tuple[str, str]:
         return role[0], keys[role[1]]
 
-    new, changed = [], []
+    new, changed, found, good = [], [], [], []
     for member in roster.members:
         person = stored.get(member.code)
+        if problem := _refused(member, person, planned.refused, roster.same):
+            found.append(problem)
+            continue
+        good.append(member)
         if person is None:
             new.append(member)
             continue
         wanted = set(_roles(member)) - {known(role) for role in granted.get(person.id, ())}
         holds = {known(role) for role in listed.get(person.id, ())}
-        if wanted != holds or keys[person.unit_id] != unit_key(member.units) or _differs(person, member):
-            changed.append(member)
+        here, there = keys[person.unit_id], unit_key(member.units)
+        differs = steps(person, member)
+        if here != there:
+            differs.append(("unit_path", paths[here], paths[there]))
+        if wanted != holds:
+            differs.append(("role", _names(holds), _names(wanted)))
+        if differs:
+            changed.append(Changed(member, tuple(differs)))
+    refused = len(found)
     in_file = {member.code for member in roster.members}
     others = [
         (keys[unit], person.code)
@@ -137,65 +141,107 @@ def compared(db: Db, roster: Roster) -> Preview:
         for name, unit in person.roles
         if name == "secretary"
     ]
+    found += _second_secretaries(good, others)
+    found += _doubtful_units(good, planned.alike)
+    members: Counter[str] = Counter()
+    for path, number in Counter(member.units for member in good).items():
+        for depth in range(1, len(path) + 1):
+            members[unit_key(path[:depth])] += number
+    used = {key: name for key, name in planned.new.items() if key in members}
     return Preview(
-        findings=tuple(
-            sorted((*roster.findings, *_second_secretaries(roster.members, others)), key=lambda found: found.number)
-        ),
-        rejected=roster.rejected,
+        findings=tuple(sorted((*roster.findings, *found), key=lambda each: each.number)),
+        rejected=roster.rejected + refused,
         new=tuple(new),
         changed=tuple(changed),
-        unchanged=len(roster.members) - len(new) - len(changed),
+        unchanged=len(good) - len(new) - len(changed),
         absent=len(stored.keys() - in_file),
-        units_new={key: name for key, name in roster.names.items() if key not in tree},
-        units_changed=tuple(_units_changed(tree, roster.names)),
+        units=replace(planned, new=used),
+        paths=paths,
+        members=members,
+        ids={each.code: stored[each.code].id for each in changed},
+        as_of=audit.last_of(db, CHANGED_BY),
     )
 
 
-def imported(db: Db, roster: Roster, now: datetime) -> Preview:
+def import_roster(db: Db, roster: Roster, now: datetime, preview: Preview | None = None) -> Preview:
     """Take the good records in, all of them in this transaction, and let the open cycle follow; what was changed.
 
-    Importing the same file again changes nothing. Nobody is removed for being absent from the file.
-    Raises Mistake while a season is half opened.
+    *preview*: what they were compared to be, which holds as long as nothing was changed since. Importing the same file
+    again changes nothing. Nobody is removed for being absent from the file. Raises Mistake while a season is half
+    opened.
     """
     one_at_a_time(db, IMPORTING)
     if half := cycles.opening(db):
         raise Mistake("season.half_open", code=half.code)
-    preview = compared(db, roster)
+    if preview is None or preview.as_of != audit.last_of(db, CHANGED_BY):
+        preview = compared(db, roster)
     if not preview.changes:
         return preview
-    units.add(db, preview.units_new)
-    units.change(db, _units_changed(units.by_keys(db), roster.names))
+    people.lock(db, preview.ids.values())
+    units.change(db, [unit for _, unit in preview.units.changed])
+    units.add(db, preview.units.new, preview.units.kinds)
     checkpoint("import.row")
     tree = units.by_keys(db)
     people.add(db, [_row(member, tree) for member in preview.new])
     checkpoint("import.row")
-    people.change(db, [_row(member, tree) for member in preview.changed])
-    ids = {person.code: person.id for person in people.by_codes(db).values()}
-    touched = [*preview.new, *preview.changed]
-    roles.follow_roster(
-        db,
-        [ids[member.code] for member in touched],
-        [(ids[member.code], (name, tree[key].id)) for member in touched for name, key in _roles(member)],
-    )
+    people.change(db, [_row(each.member, tree) for each in preview.changed])
+    touched = [*preview.new, *(each.member for each in preview.changed)]
+    held = [(member.code, name, key) for member in touched for name, key in _roles(member)]
+    ids = {**people.ids_of(db, [code for code, _, _ in held]), **preview.ids}
+    roles.follow_roster(db, list(preview.ids.values()), [(ids[code], (name, tree[key].id)) for code, name, key in held])
     audit.record(db, "roster.imported", now)
     checkpoint("import.row")
     cycle = current_cycle(db)
     return replace(preview, synced=sync_assessments(db, cycle, now) if cycle else None)
 
 
-def kind(key: str, has_children: bool) -> str:
-    """What a unit is by its place in the tree: the root is the committee, what has nothing below is a cell."""
-    depth = key.count("/")
-    if not has_children:
-        return "cell" if depth > 1 else "base_cell"
-    return ("committee", "organisation", "division")[min(depth, 2)]
+def _paths(tree: Iterable[Unit], keys: Mapping[int, str], names: Mapping[str, str]) -> dict[str, str]:
+    """Every unit's path of names by key, of the file and of what is stored."""
+    spelling = {keys[unit.id]: unit.name for unit in tree} | dict(names)
+    found: dict[str, str] = {}
+    for key in sorted(spelling, key=lambda key: key.count("/")):
+        above = key.rpartition("/")[0]
+        found[key] = f"{found[above]}/{spelling[key]}" if above in found else spelling[key]
+    return found
 
 
-def _units_changed(tree: Mapping[str, Unit], names: Mapping[str, str]) -> list[Unit]:
-    """Stored units whose spelling or kind is another once those of *names* stand in the tree as well."""
-    parents = {key.rpartition("/")[0] for key in (*tree, *names)}
-    after = (replace(u, name=names.get(key, u.name), kind=kind(key, key in parents)) for key, u in tree.items())
-    return [unit for unit in after if unit != tree[unit.key]]
+def _refused(
+    member: Member, person: Person | None, units_refused: Mapping[str, tuple[str, str]], same: Collection[str]
+) -> Finding | None:
+    """What speaks against a record beside what is stored."""
+    if bare := units_refused.get(unit_key(member.units)):
+        name, other = bare
+        return Finding(member.number, member.code, "rejected", "roster.unit_bare", {"unit": name, "other": other})
+    if person is None or member.code in same:
+        return None
+    if person.birth_date == member.birth_date or fold(person.name) == fold(member.name):
+        return None
+    values = {
+        "was": person.name,
+        "born": f"{person.birth_date:%d/%m/%Y}",
+        "name": member.name,
+        "birth": f"{member.birth_date:%d/%m/%Y}",
+        "code": member.code,
+    }
+    return Finding(member.number, member.code, "rejected", "roster.somebody_else", values)
+
+
+def _doubtful_units(members: Iterable[Member], alike: Mapping[str, tuple[str, str]]) -> list[Finding]:
+    """Each once, at the first record that names it."""
+    named: dict[tuple[str, ...], Member] = {}
+    for member in members if alike else ():
+        named.setdefault(member.units, member)
+    found = []
+    for key, (name, other) in alike.items():
+        below = (member for path, member in named.items() if f"{unit_key(path)}/".startswith(f"{key}/"))
+        if first := next(below, None):
+            values = {"unit": name, "other": other}
+            found.append(Finding(first.number, first.code, "warning", "roster.unit_alike", values))
+    return found
+
+
+def _names(held: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(sorted(name for name, _ in held))
 
 
 def _roles(member: Member) -> list[tuple[str, str]]:
@@ -227,24 +273,12 @@ def _second_secretaries(members: Iterable[Member], stored: Iterable[tuple[str, s
     return found
 
 
-def _fields(member: Member) -> dict[str, Any]:
-    """The columns of a person that a roster decides, but for the unit."""
+def _row(member: Member, tree: Mapping[str, Unit]) -> dict[str, Any]:
+    """The columns of a person that a roster decides."""
+    fields = {name: getattr(member, name) for name in FIELDS.values()}
     return {
         "code": member.code,
-        "name": member.name,
-        "birth_date": member.birth_date,
-        "gender": member.gender,
-        "phone": member.phone,
-        "position": member.position,
-        "form": member.form,
-        "admitted_on": member.admitted_on,
-        "exempt_reason": member.exempt_reason,
+        **fields,
+        "name_key": fold(member.name),
+        "unit_id": tree[unit_key(member.units)].id,
     }
-
-
-def _differs(person: Person, member: Member) -> bool:
-    return any(getattr(person, column) != value for column, value in _fields(member).items())
-
-
-def _row(member: Member, tree: Mapping[str, Unit]) -> dict[str, Any]:
-    return {**_fields(member), "name_key": fold(member.name), "unit_id": tree[unit_key(member.units)].id}

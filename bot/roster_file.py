@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -46,18 +46,30 @@ class Record:
     surplus: int = 0  # how many cells it has more than the header (fewer: negative)
 
 
-def records(file: Path) -> list[Record]:
-    """The records of a roster. Raises Unreadable."""
+def records(file: Path) -> Iterator[Record]:
+    """The records of a roster, one after another. Raises Unreadable, also on the way."""
     try:
-        content = file.read_bytes()
+        with file.open("rb") as start:
+            packed = start.read(4) == b"PK\x03\x04"
+        if packed:
+            return _named(_of_xlsx(file.read_bytes()))
+        if file.stat().st_size > LARGEST:
+            raise Unreadable("roster.too_large")
+        return _named(_of_csv(file))
     except OSError as error:
         raise Unreadable("roster.no_file", file=file.name) from error
-    if content[:4] == b"PK\x03\x04":
-        return _named(_of_xlsx(content))
-    return _named(_of_csv(content))
 
 
-def _named(rows: Iterable[list[str]]) -> list[Record]:
+def rows_in(file: Path) -> int:
+    """About how many rows a roster has, for a progress bar: exact only for a CSV file without breaks in its cells."""
+    try:
+        with file.open("rb") as content:
+            return sum(block.count(b"\n") for block in iter(lambda: content.read(2**20), b""))
+    except OSError:
+        return 0
+
+
+def _named(rows: Iterator[list[str]]) -> Iterator[Record]:
     """Rows by the names in the first of them."""
     lines = (row for row in rows if row)
     header = [fold(cell).replace(" ", "_") for cell in next(lines, [])]
@@ -66,23 +78,21 @@ def _named(rows: Iterable[list[str]]) -> list[Record]:
     if twice := sorted({column for column in header if header.count(column) > 1 and column in COLUMNS}):
         raise Unreadable("roster.column_twice", columns=", ".join(twice))
     blank = dict.fromkeys(COLUMNS, "")
-    return [
+    return (
         Record(number, blank | dict(zip(header, row, strict=False)), len(row) - len(header))
         for number, row in enumerate(lines, 1)
-    ]
+    )
 
 
-def _of_csv(content: bytes) -> Iterator[list[str]]:
+def _of_csv(file: Path) -> Iterator[list[str]]:
     """Rows of a CSV file in UTF-8, with or without its mark, separated by comma, semicolon or tab."""
-    if len(content) > LARGEST:
-        raise Unreadable("roster.too_large")
     try:
-        text = content.decode("utf-8-sig")
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            first = next((line for line in text if line.strip()), "")
+            text.seek(0)
+            yield from csv.reader(text, delimiter=max(",;\t", key=first.count))
     except UnicodeDecodeError as error:
         raise Unreadable("roster.not_utf8") from error
-    first = text.lstrip().partition("\n")[0]
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     except csv.Error as error:
         raise Unreadable("roster.not_csv") from error
 

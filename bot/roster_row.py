@@ -5,12 +5,12 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from bot.roster_file import Record
 from handlers.texts import say
-from handlers.words import a_date, clean, fold
+from handlers.words import a_date, clean, fold, spelled
 from storage.enrolments import LEFT
 
 Mark = Literal["rejected", "fixed", "warning", "skipped"]
@@ -79,8 +79,17 @@ class Member:
 
 @cache
 def unit_key(units: tuple[str, ...]) -> str:
-    """The key of a unit: the same under any spelling."""
-    return "/".join(fold(name) for name in units)
+    """The key of a unit, from the names of its path: the same under any spelling that reads the same."""
+    *above, name = units
+    plain, exact = fold(name).replace("!", " "), spelled(name).replace("!", " ")
+    key = plain if exact == plain else f"{plain}!{exact}"
+    return f"{unit_key(tuple(above))}/{key}" if above else key
+
+
+@lru_cache(maxsize=8192)
+def _parts(path: str) -> tuple[str, ...]:
+    """The names of a path. The same for the same path: a cell has many members."""
+    return tuple(filter(None, (part.strip() for part in path.split("/"))))
 
 
 @dataclass
@@ -96,7 +105,7 @@ class Reading:
     def __post_init__(self) -> None:
         self.cells = {column: _tidy(column, cell) for column, cell in self.record.cells.items()}
         self.code = self.cells["member_code"] = self.cells["member_code"].upper()
-        self.units = tuple(filter(None, (part.strip() for part in self.cells["unit_path"].split("/"))))
+        self.units = _parts(self.cells["unit_path"])
         self._read()
 
     @property
@@ -199,14 +208,14 @@ class Reading:
 
     def _gender(self) -> str | None:
         raw = self.cells["gender"]
-        known = {fold(gender): gender for gender in GENDERS}.get(fold(raw))
+        known = _known(GENDERS, raw)
         if raw and not known:
             self.note("warning", "gender_dropped", known=", ".join(GENDERS))
         return known
 
     def _form(self) -> str | None:
         raw = self.cells["form"]
-        known = {fold(form): form for form in self.forms}.get(fold(raw))
+        known = _known(tuple(self.forms), raw)
         if not raw:
             self.note("warning", "no_form")
         elif not known:
@@ -223,19 +232,29 @@ class Reading:
 
     def _reason(self) -> str | None:
         raw = self.cells["exempt_reason"]
-        known = {fold(reason): reason for reason in REASONS}.get(fold(raw))
+        known = _known(REASONS, raw)
         if raw and not known:
             self.note("rejected", "unknown_reason", known="; ".join(REASONS))
         return known
 
 
+@lru_cache(maxsize=8192)  # units, positions and forms repeat
 def _tidy(column: str, raw: str) -> str:
     """One line, NFC, single spaces, Đ for Ð, nothing invisible but what turns the direction (that is refused)."""
+    if raw.isascii() and raw.isprintable():
+        return " ".join(raw.split())
     text = clean(raw) if column in _WORDS else unicodedata.normalize("NFKC", clean(raw))
     seen = "".join(c for c in text if unicodedata.category(c) != "Cf" or _BIDI.match(c))
     return " ".join(seen.translate({0xD0: "Đ", 0xF0: "đ"}).split())
 
 
+@lru_cache(maxsize=1024)
+def _known(words: tuple[str, ...], raw: str) -> str | None:
+    """The one of a few *words* that was meant, in any spelling."""
+    return {fold(word): word for word in words}.get(fold(raw))
+
+
+@lru_cache(maxsize=8192)
 def _day(raw: str) -> tuple[date | None, Literal["none", "iso", "serial", "day first", "either"]]:
     """A day, and how it was written; *either*: day and month could be the other way round."""
     if not raw:

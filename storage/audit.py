@@ -1,5 +1,6 @@
 """The record of who did what to whom: ids, never words."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -31,6 +32,11 @@ def record(
             cycle_id=cycle_id,
         )
     )
+
+
+def last_of(db: Db, actions: Collection[str]) -> int:
+    """The number of the last record of one of these *actions*; 0: there is none."""
+    return db.scalar(sa.select(sa.func.max(m.Audit.id)).where(m.Audit.action.in_(actions))) or 0
 
 
 def newest(db: Db, action: str, address_id: int) -> int:

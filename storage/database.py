@@ -172,6 +172,17 @@ class Database:
                     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield connection
 
+    def written(self, work: Callable[[Db], T]) -> T:
+        """Run *work* in a transaction in this thread; its result, once committed. A deadlock is tried again."""
+        for attempt in range(3):
+            try:
+                with self.transaction() as db:
+                    return work(db)
+            except Exception as error:
+                if attempt == 2 or not may_be_tried_again(error):
+                    raise
+        raise AssertionError
+
     async def write(self, work: Callable[[Db], T]) -> T:
         """Run *work* in one transaction in the database's thread; its result, once committed.
 

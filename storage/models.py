@@ -70,7 +70,7 @@ class Unit(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"), index=True)
     kind: Mapped[str]  # committee, organisation, division, cell; base_cell is organisation and cell in one
     name: Mapped[str]
-    key: Mapped[str] = mapped_column(unique=True)  # the folded path of names: the same unit under any spelling
+    key: Mapped[str] = mapped_column(unique=True)  # the path of names, folded and exact: see storage.units
     path: Mapped[str] = mapped_column(index=True)  # ids from the root, "1.4.7.": a subtree is a prefix
 
 

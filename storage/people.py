@@ -62,6 +62,11 @@ _LOCK = (
     .order_by(m.Person.id)
     .with_for_update(key_share=True)
 )
+_OF_A_ROSTER = (
+    "code", "name", "name_key", "birth_date", "gender", "phone", "position", "form", "unit_id", "admitted_on",
+    "exempt_reason",
+)  # fmt: skip
+_ADD = Prepared(sa.insert(m.Person).values({name: sa.bindparam(name) for name in _OF_A_ROSTER}).inline())
 _THESE = Prepared(_WITH_ROLES.where(any_of(m.Person.id, "ids")))
 
 
@@ -79,6 +84,15 @@ def by_code(db: Db, code: str) -> Person | None:
     """A person by their member code, for the operator's commands."""
     found = db.execute(sa.select(m.Person.id).where(m.Person.code == code)).scalar()
     return by_id(db, found) if found else None
+
+
+def ids_of(db: Db, codes: Sequence[str]) -> dict[str, int]:
+    """The ids of people by their member codes."""
+    found: dict[str, int] = {}
+    for start in range(0, len(codes), 500):
+        some = sa.select(m.Person.code, m.Person.id).where(m.Person.code.in_(codes[start : start + 500]))
+        found |= {row.code: row.id for row in db.execute(some)}
+    return found
 
 
 def ids_after(db: Db, person_id: int, limit: int) -> list[int]:
@@ -109,8 +123,7 @@ def _people(rows: Iterable[Row]) -> Iterator[Person]:
 
 def add(db: Db, rows: Sequence[dict[str, Any]]) -> None:
     """Put new people: dicts of the columns that a roster decides."""
-    if rows:
-        db.execute(sa.insert(m.Person), rows)
+    _ADD.each(db, rows)
 
 
 def change(db: Db, rows: Sequence[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -13,7 +14,11 @@ from storage.prepared import Prepared
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A node of the tree. ``path`` holds the ids from the root, "1.4.7."; ``key`` the folded names."""
+    """A node of the tree. ``path`` holds the ids from the root, "1.4.7."; ``key`` its names as they are known by.
+
+    A name in a key is folded (no case, no diacritics), so that keys sort like an index; where it has diacritics, ``!``
+    and its exact spelling follow.
+    """
 
     id: int
     parent_id: int | None
@@ -38,12 +43,6 @@ def by_keys(db: Db) -> dict[str, Unit]:
     return {unit.key: unit for unit in sorted(units, key=lambda unit: (unit.depth, unit.id))}
 
 
-def by_key(db: Db, key: str) -> Unit | None:
-    """A unit by the folded path of its names."""
-    row = db.execute(_SELECT.where(m.Unit.key == key)).first()
-    return Unit(*row) if row else None
-
-
 def by_id(db: Db, unit_id: int) -> Unit | None:
     """A unit by its id, which came from our own rows."""
     row = _BY_ID.first(db, unit=unit_id)
@@ -57,10 +56,10 @@ def names(db: Db, unit_id: int) -> tuple[str, ...]:
     return (*above, unit.name) if unit else ()
 
 
-def add(db: Db, names: Mapping[str, str]) -> None:
+def add(db: Db, names: Mapping[str, str], kinds: Mapping[str, str] = MappingProxyType({})) -> None:
     """Make the units of *names* (key: name), level by level; every parent is there or among them.
 
-    Their kind is *cell* until ``change`` says otherwise.
+    *kinds*: by key; cells where nothing is said.
     """
     for depth in sorted({key.count("/") for key in names}):
         level = {key: name for key, name in names.items() if key.count("/") == depth}
@@ -70,7 +69,7 @@ def add(db: Db, names: Mapping[str, str]) -> None:
             [
                 {
                     "parent_id": parents[key.rpartition("/")[0]] if depth else None,
-                    "kind": "cell",
+                    "kind": kinds.get(key, "cell"),
                     "name": name,
                     "key": key,
                     "path": "",
@@ -84,14 +83,19 @@ def add(db: Db, names: Mapping[str, str]) -> None:
         db.execute(sa.update(m.Unit).where(m.Unit.path == "").values(path=sa.func.coalesce(start, "") + own))
 
 
+def without_diacritics(key: str) -> bool:
+    """Whether the last name of a key has none."""
+    return "!" not in key.rpartition("/")[2]
+
+
 def change(db: Db, units: Sequence[Unit]) -> None:
-    """Write the name and the kind of *units*."""
+    """Write name, kind and key of *units*."""
     if units:
         db.execute(
             sa.update(m.Unit)
             .where(m.Unit.id == sa.bindparam("unit"))
-            .values(name=sa.bindparam("as_name"), kind=sa.bindparam("as_kind")),
-            [{"unit": unit.id, "as_name": unit.name, "as_kind": unit.kind} for unit in units],
+            .values(name=sa.bindparam("as_name"), kind=sa.bindparam("as_kind"), key=sa.bindparam("as_key")),
+            [{"unit": unit.id, "as_name": unit.name, "as_kind": unit.kind, "as_key": unit.key} for unit in units],
         )
 
 

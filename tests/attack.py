@@ -115,7 +115,7 @@ class Season(World):
         changed = [
             dataclasses.replace(each, units=(*each.units[:2], cell)) for each in there.members if each.code == code
         ]
-        roster.imported(db, dataclasses.replace(there, members=tuple(changed)), self.clock())
+        roster.import_roster(db, dataclasses.replace(there, members=tuple(changed)), self.clock())
 
     def members_of(self, cells: Iterable[str]) -> set[str]:
         """The member codes of everybody in these cells."""

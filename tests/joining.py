@@ -45,7 +45,7 @@ class World:
     def __post_init__(self) -> None:
         self.database.engine = self.database.engine.execution_options(secret=SECRET)
         with self.database.transaction() as db:
-            roster.imported(db, _sample(), self.now)
+            roster.import_roster(db, _sample(), self.now)
 
     def forward(self, **step: float) -> None:
         """Let time pass."""

@@ -68,7 +68,7 @@ class Stage:
 async def stage(sqlite: Database) -> AsyncIterator[Stage]:
     echo = Echo(sqlite, 0)
     with sqlite.transaction() as db:
-        roster.imported(db, roster.read(DEMO / "roster.csv", today=date(2026, 11, 24)), echo.clock())
+        roster.import_roster(db, roster.read(DEMO / "roster.csv", today=date(2026, 11, 24)), echo.clock())
         season(db, echo.clock())
     made = Stage(echo)
     yield made

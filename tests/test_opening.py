@@ -102,7 +102,7 @@ def test_no_roster_is_imported_while_a_season_is_half_opened(world: World) -> No
     with pytest.raises(Killed):
         opens(world, killed_after=2)
     with pytest.raises(Mistake) as refused, world.database.transaction() as db:
-        roster.imported(db, roster.read(SAMPLE, today=date(2026, 11, 24)), world.now)
+        roster.import_roster(db, roster.read(SAMPLE, today=date(2026, 11, 24)), world.now)
     assert refused.value.sentence("vi").startswith("Kỳ 2026 đang mở dở, chưa ai thấy.")
 
 

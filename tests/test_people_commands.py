@@ -36,7 +36,7 @@ def test_a_roster_is_previewed_then_taken_in_then_changes_nothing(capsys: pytest
     assert run("roster", "import", SAMPLE, "--yes") == 0
     assert run("roster", "import", SAMPLE) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if not line.startswith("Tổ chức đảng mới")] == [
+    assert [line for line in lines if not line.startswith(("Tổ chức đảng mới", "  Đảng bộ Khối mẫu"))] == [
         COUNTS.format(120, 0, 0, 0, 0),
         "Mới chỉ xem trước, chưa ghi gì.",
         COUNTS.format(120, 0, 0, 0, 0),
@@ -104,3 +104,13 @@ def test_roles_are_granted_and_revoked(tmp_path: Path, capsys: pytest.CaptureFix
         "Đồng chí Nguyễn Văn An không có vai trò officer ở Đảng bộ Khối mẫu.",
         "Không có vai trò king (dùng: secretary, deputy, officer, admin).",
     ]
+
+
+def test_the_report_holds_every_change_and_is_the_owners_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.txt"
+    assert run("roster", "import", SAMPLE, "--dry-run", "--report", report) == 0
+    assert f"Toàn bộ thay đổi ghi ở {report}." in capsys.readouterr().out.splitlines()
+    assert len(report.read_text("utf-8").splitlines()) == 13  # the head, eleven units, the counts
+    assert report.stat().st_mode & 0o777 == 0o600

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import roster
+from bot.roster_preview import Preview
 from handlers.messages import Said
 from handlers.routes import route
 from handlers.turn import Turn, current_cycle, group_of
@@ -96,12 +97,12 @@ def test_a_second_device_that_joins_beside_an_answer_overwrites_nothing(world: W
     assert revision_and_answers(world) == (4, 4)
 
 
-def imports(world: World, rows: str, folder: Path) -> roster.Preview:
+def imports(world: World, rows: str, folder: Path) -> Preview:
     """The roster's first columns and these rows, taken in."""
     file = folder / "roster.csv"
     file.write_text(f"unit_path,member_code,full_name,birth_date,form,role,phone\n{rows}", "utf-8")
     with world.database.transaction() as db:
-        return roster.imported(db, roster.read(file, today=date(2026, 11, 24)), world.now)
+        return roster.import_roster(db, roster.read(file, today=date(2026, 11, 24)), world.now)
 
 
 def test_an_import_beside_a_submission_leaves_it_submitted(world: World, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bot import roster
 from bot.roster_file import COLUMNS, Unreadable, records
+from bot.roster_preview import Preview
 from bot.season import open_cycle
 from bot.season_follows import Synced
 from handlers.texts import texts
@@ -42,10 +43,10 @@ GOOD = {
 }
 
 
-def taken_in(database: Database, file: Path) -> roster.Preview:
+def taken_in(database: Database, file: Path) -> Preview:
     """The file imported as the operator would."""
     with database.transaction() as db:
-        return roster.imported(db, roster.read(file, today=TODAY), NOW)
+        return roster.import_roster(db, roster.read(file, today=TODAY), NOW)
 
 
 def written(folder: Path, *rows: dict[str, str], delimiter: str = ",", encoding: str = "utf-8") -> Path:
@@ -289,7 +290,7 @@ def test_who_is_absent_from_a_file_stays(sqlite: Database, tmp_path: Path) -> No
 def test_a_roster_takes_its_own_roles_back_and_leaves_granted_ones(sqlite: Database, tmp_path: Path) -> None:
     taken_in(sqlite, written(tmp_path, {"role": "secretary"}))
     with sqlite.transaction() as db:
-        root = units.by_key(db, "dang bo khoi mau")
+        root = units.root(db)
         person = people.by_codes(db)["KM-1"]
         assert root is not None
         assert roles.grant(db, person.id, "officer", root.id)
@@ -407,7 +408,7 @@ from tests.season import CYCLE, FORM
 
 checkpoints.arm("", int(sys.argv[2]))
 with Database(sys.argv[1]).transaction() as db:
-    roster.imported(db, roster.read(Path("cycles/demo/roster.csv"), today=date(2026, 11, 24)), datetime.now(UTC))
+    roster.import_roster(db, roster.read(Path("cycles/demo/roster.csv"), today=date(2026, 11, 24)), datetime.now(UTC))
 """
 
 

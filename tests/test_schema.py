@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from bot.roster_row import unit_key
 from storage.database import Database
 from storage.models import Base
 from storage.schema import HERE, _config, known_revisions, migrate, revision
@@ -30,6 +31,9 @@ def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
         for row in (
             "INSERT INTO cycle VALUES (1, '2026', '2026-11-25', NULL, '{}', 'd')",
             "INSERT INTO unit VALUES (1, NULL, 'cell', 'Chi bộ 1', 'chi bo 1', '1.')",
+            "INSERT INTO unit VALUES (2, NULL, 'committee', 'Đảng bộ Khối', 'dang bo khoi', '2.')",
+            "INSERT INTO unit VALUES (3, 2, 'base_cell', 'Chi bộ Hoà Bình', 'dang bo khoi/chi bo hoa binh', '2.3.')",
+            "INSERT INTO unit VALUES (4, 2, 'base_cell', 'Chi bo A', 'dang bo khoi/chi bo a', '2.4.')",
             "INSERT INTO address (id, channel, bot, chat, place, memory, seq, last_seen)"
             " VALUES (1, 'web', '', 'x', '', '{}', 7, '2026-11-25')",
             "INSERT INTO person (id, code, name, name_key, birth_date, unit_id)"
@@ -45,6 +49,10 @@ def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
     with database.transaction(read_only=True) as db:
         assert db.exec_driver_sql("SELECT code, opening FROM cycle").all() == [("2026", 0)]
         assert db.exec_driver_sql("SELECT revision FROM assessment ORDER BY id").all() == [(4,), (5,)]  # it was behind
+        paths: list[tuple[int, tuple[str, ...]]] = [(1, ("Chi bộ 1",)), (2, ("Đảng bộ Khối",))]
+        paths += [(3, ("Đảng bộ Khối", "Chi bộ Hòa Bình")), (4, ("Đảng bộ Khối", "Chi bo A"))]
+        keys = db.exec_driver_sql("SELECT id, key FROM unit ORDER BY id").all()
+        assert keys == [(number, unit_key(path)) for number, path in paths]  # as an import finds them
         assert db.exec_driver_sql("SELECT seq, shown FROM address").all() == [(7, 0)]
     database.close()
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot import jobs, season
 from bot.opening import Opening
 from bot.public_days import public_days
-from bot.roster import imported, read
+from bot.roster import import_roster, read
 from bot.season_follows import Synced, sync_assessments
 from handlers.cycle_files import load
 from handlers.cycles import Cycle
@@ -38,7 +38,7 @@ def real_season() -> Cycle:
 def sample(database: Database) -> Database:
     """The sample roster, nobody linked."""
     with database.transaction() as db:
-        imported(db, read(ROOT / "cycles/demo/roster.csv", today=date(2026, 11, 24)), NOW)
+        import_roster(db, read(ROOT / "cycles/demo/roster.csv", today=date(2026, 11, 24)), NOW)
     return database
 
 

@@ -125,7 +125,7 @@ class World:
         )
         self.jobs = Clock(database, self.clock, lambda: None, self.cycle.zone)
         with database.transaction() as db:
-            roster.imported(db, sample(), self.clock())
+            roster.import_roster(db, sample(), self.clock())
             committee = units.by_id(db, db.scalars(sa.select(m.Unit.id).where(m.Unit.parent_id.is_(None))).one())
             officer = people.by_code(db, DUNG)
             assert committee and officer

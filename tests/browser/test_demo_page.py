@@ -19,7 +19,7 @@ from tests.test_demo import DEMO, Stage, season
 def base(echo: Echo) -> Iterator[str]:
     """The address of the demo over the echo."""
     with echo.database.transaction() as db:
-        roster.imported(db, roster.read(DEMO / "roster.csv", today=date(2026, 11, 24)), echo.clock())
+        roster.import_roster(db, roster.read(DEMO / "roster.csv", today=date(2026, 11, 24)), echo.clock())
         season(db, echo.clock())
     stage = Stage(echo)
     demo = Demo(stage.web, stage.move_to, stage.reset)
