@@ -1,5 +1,6 @@
 """A review being written: its answers so far, the place where the person stands, and what comes before and after."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,6 +15,11 @@ HEADER, FIX, REVIEW, CONFIRM, SUBMITTED = "header", "header/fix", "review", "con
 _BACK_TO_REVIEW = "review>"
 _ANEW = "/anew"
 _CLEAR = "/clear"
+_MARK = re.compile(r"/(?:anew|clear|[0-9]+)$")
+_PARAGRAPH = "\n\n"
+GOES_ON = "\x1f"  # before words that go on in the middle of a text: as `storage.assessments` reads it
+_LOOKS_BACK = 400  # units before the limit in which a client looks for whitespace to cut at
+_LIST = re.compile(r"(?:[-–—•*+·]|[0-9]{1,3}[.)]|[a-zđA-ZĐ][.)])\s")  # how a line of a list begins
 
 
 class Write(NamedTuple):
@@ -30,8 +36,8 @@ class Filling:
 
     Places: ``header``, ``header/fix`` (which field?), ``header/<field>``, ``<question>``, ``<question>/anew`` (the next
     words start the answer again), ``review/<page>``, ``confirm``, ``submitted``. With ``/clear`` after a question or
-    a field, the person is asked whether its answer is to be emptied. With ``review>`` before it, a place leads back to
-    the review.
+    a field, the person is asked whether its answer is to be emptied; with a number after a question, their last message
+    was that long, so that the messenger may have cut it. With ``review>`` before it, a place leads back to the review.
     """
 
     assessment: int
@@ -44,6 +50,8 @@ class Filling:
     levels: tuple[Level, ...]
     today: date
     writes: tuple[Write, ...] = ()  # what this step adds to the answers
+    cuts_at: int = 0  # UTF-16 units of a message, above which the messenger cuts a text into several; 0: it never does
+    at_once: bool = False  # the last thing they did was moments ago
 
     @cached_property
     def asked(self) -> list[Question]:
@@ -79,7 +87,7 @@ class Filling:
     @property
     def _bare(self) -> str:
         """The place without what is asked or awaited there."""
-        return self.at.removesuffix(_ANEW).removesuffix(_CLEAR)
+        return _MARK.sub("", self.at)
 
     @cached_property
     def question(self) -> Question | None:
@@ -195,13 +203,35 @@ class Filling:
         before = self.answers.get(question.id)
         if starts and before == words:
             return self
-        joined = words if starts or not before else f"{before}\n\n{words}"
+        joined, written = words, words
+        if before and not starts:
+            joint = self._joint(words)
+            joined = f"{before}{joint if joint is not None else _PARAGRAPH}{words}"
+            written = words if joint is None else f"{GOES_ON}{joint}{words}"
         return replace(
             self,
             answers={**self.answers, question.id: joined},
-            writes=(*self.writes, Write(question.id, words, starts)),
+            writes=(*self.writes, Write(question.id, written, starts)),
             revision=self.revision + (0 if self.writes else 1),
         )
+
+    def _joint(self, words: str) -> str | None:
+        """What stood between the last message and *words* before the messenger cut the text; None: it cut nothing.
+
+        Clients cut at whitespace and drop it, at a line's end if one is near; where there is none, at the limit.
+        """
+        mark = self.at.rpartition("/")[2]
+        if not (self.at_once and self.question and mark.isdecimal()):
+            return None
+        if int(mark) == self.cuts_at:
+            return ""
+        return "\n" if _LIST.match(words) else " "
+
+    def after_a_piece(self, question: Question, words: str) -> "Filling":
+        """At the question, after *words*: a message so long that the messenger may have cut it is remembered."""
+        units = len(words.encode("utf-16-le")) // 2
+        full = self.cuts_at - _LOOKS_BACK <= units <= self.cuts_at
+        return self.stay(f"{question.id}/{units}" if full else question.id)
 
     @property
     def band(self) -> Level | None:

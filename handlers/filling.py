@@ -177,7 +177,7 @@ def _piece(here: Filling, question: Question, text: str) -> tuple[Filling, Messa
     """One message of a long answer: it stays open until the person goes on."""
     before = here.answers.get(question.id)
     starts = here.anew or not before
-    after = here.wrote(question, text, starts=starts).stay(question.id)
+    after = here.wrote(question, text, starts=starts).after_a_piece(question, text)
     if problem := too_long(question, len(after.answers[question.id])):
         return _shown(here, worded(problem, here.lang), brief=True)
     return after, Message(say(here.lang, "fill.noted"), moves=moves(after, question))

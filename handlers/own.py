@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from handlers import frozen
 from handlers.cycles import Cycle, Taken
@@ -18,6 +19,8 @@ from storage.assessments import Assessment
 from storage.database import Db
 from storage.people import Person
 
+CUTS_AT = {"telegram": 4096}  # UTF-16 units of a message: the app sends a longer text as several
+AT_ONCE = timedelta(minutes=1)  # from one piece of such a text to the next, on a poor line too
 _PARTY = re.compile(r"(?:đảng bộ|chi bộ)(?: cơ sở)?\s+", re.IGNORECASE)
 
 
@@ -86,6 +89,8 @@ def filling(turn: Turn, assessment: Assessment) -> Filling:
         facts={} if confirmed else _facts(turn, turn.person, turn.cycle),
         levels=turn.cycle.levels,
         today=turn.cycle.local(turn.now).date(),
+        cuts_at=CUTS_AT.get(turn.address.channel, 0),
+        at_once=assessment.active_at is not None and turn.now - assessment.active_at <= AT_ONCE,
     )
 
 

@@ -128,11 +128,15 @@ def by_id(db: Db, assessment_id: int) -> Assessment | None:
 
 
 def answers(db: Db, assessment_id: int) -> dict[str, str]:
-    """What is answered, by question id; pieces sent one after another joined by a blank line."""
+    """What is answered, by question id; several messages are joined by a blank line."""
     return joined(db, assessment_id, pieces_of(db, [assessment_id]).get(assessment_id, []))
 
 
 MANY = 40  # rows of a draft: with more, what was written over is left out of the reading
+GOES_ON = "\x1f"
+"""Before the words of a row that goes on in the middle of a text, without a blank line: a messenger cut it there.
+Nobody can type it."""
+
 Piece = tuple[str, int, bool, bytes]
 """A row of an answer: question, number, whether it starts, its words as they are stored."""
 
@@ -154,7 +158,9 @@ def joined(db: Db, assessment_id: int, pieces: Sequence[Piece]) -> dict[str, str
     found: dict[str, str] = {}
     for question, number, starts, words in pieces:
         piece = opened(db, words, f"answer/{assessment_id}/{question}/{number}")
-        found[question] = piece if starts or not found.get(question) else f"{found[question]}\n\n{piece}"
+        before = "" if starts else found.get(question, "")
+        joint = "" if not before or piece.startswith(GOES_ON) else "\n\n"
+        found[question] = f"{before}{joint}{piece.removeprefix(GOES_ON)}"
     return found
 
 

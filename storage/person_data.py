@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage import models as m
+from storage.assessments import GOES_ON
 from storage.database import Db
 from storage.people import Person
 from storage.sealing import opened
@@ -39,7 +40,7 @@ def _row(db: Db, row: Any) -> dict[str, Any]:
     shown = {name: _plain(value) for name, value in values.items() if name not in SECRET}
     if "words" in values:
         about = f"answer/{row.assessment_id}/{row.question}/{row.number}"
-        shown["answer"] = opened(db, row.words, about)
+        shown["answer"] = opened(db, row.words, about).removeprefix(GOES_ON)
     if "snapshot" in values:
         shown["answers"] = json.loads(opened(db, row.snapshot, f"submission/{row.assessment_id}/{row.number}"))
     return shown
