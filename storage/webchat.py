@@ -10,8 +10,9 @@ from storage import addresses
 from storage import models as m
 from storage.addresses import Address
 from storage.claims import CannotWord, Word, lost_sight
-from storage.database import Db
+from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
+from storage.prepared import Row
 from storage.sealing import seal
 
 
@@ -25,7 +26,10 @@ class News:
 
 
 def since(db: Db, address_id: int, seq: int, limit: int) -> list[Outgoing]:
-    """The last *limit* messages of a page with a number above *seq*, oldest first; without those already emptied."""
+    """The last *limit* messages of a page with a number above *seq*, oldest first; without those already emptied.
+
+    One that cannot be opened (its data key is missing) has no body, and the others are still there.
+    """
     rows = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
@@ -33,7 +37,16 @@ def since(db: Db, address_id: int, seq: int, limit: int) -> list[Outgoing]:
         .order_by(m.Outgoing.seq.desc())
         .limit(limit)
     ).all()
-    return [read(db, row) for row in reversed(rows)]
+    return [_readable(db, row) for row in reversed(rows)]
+
+
+def _readable(db: Db, row: Row) -> Outgoing:
+    try:
+        return read(db, row)
+    except Exception:  # whatever a cipher raises: nothing else is asked here
+        *before, _body, seq = row
+        without: Row = (*before, None, seq)
+        return Outgoing(*without)
 
 
 def news(db: Db, address_ids: Sequence[int], now: datetime) -> dict[int, News]:
@@ -52,9 +65,12 @@ def news(db: Db, address_ids: Sequence[int], now: datetime) -> dict[int, News]:
 def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
     """Give each notice that is due for a page the page's next number; how many were given one.
 
-    Any process that serves the page may do it: the address is locked first, so that numbers become visible in
-    their order. Those that have expired or are not wanted any more are closed on the way. Raises CannotWord.
+    Any process that serves the page may do it. As in a turn the person is locked first; then the address, so that
+    numbers become visible in their order. Those that have expired or are not wanted any more are closed on the way.
+    Raises CannotWord for one that can be neither opened nor worded; an error of the database is raised as it is.
     """
+    theirs = sa.select(m.Address.person_id).where(m.Address.id == address_id).scalar_subquery()
+    db.execute(sa.select(m.Person.id).where(m.Person.id == theirs).with_for_update(key_share=True))
     db.execute(sa.select(m.Address.id).where(m.Address.id == address_id).with_for_update(key_share=True))
     address = addresses.by_id(db, address_id)
     rows = db.execute(
@@ -64,7 +80,14 @@ def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
         .with_for_update(of=m.Outgoing, skip_locked=True)
     ).all()
-    return sum(_given(db, address, read(db, row), now, word) for row in rows) if address else 0
+    return sum(_given(db, address, _opened(db, row), now, word) for row in rows) if address else 0
+
+
+def _opened(db: Db, row: Row) -> Outgoing:
+    try:
+        return read(db, row)
+    except Exception as error:
+        raise CannotWord(row[1]) from error
 
 
 def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Word) -> bool:
@@ -79,6 +102,8 @@ def _given(db: Db, address: Address, outgoing: Outgoing, now: datetime, word: Wo
         try:
             body = word(db, outgoing, now)
         except Exception as error:
+            if cannot_store(error):
+                raise
             raise CannotWord(outgoing.key) from error
         if body is None:
             db.execute(this.values(state=m.WITHDRAWN))

@@ -1,7 +1,7 @@
 """A conversation small enough to test the web chat with: it knows one code, and repeats what it hears."""
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,8 @@ from handlers.words import a_date
 from storage import addresses, outbox
 from storage import models as m
 from storage.claims import Word
-from storage.database import Database
+from storage.database import Database, Db
+from storage.outbox import Outgoing
 from tests.fakes import FakeClock
 
 CODE, BIRTH, NAME = "MOI1-2345", date(1973, 7, 28), "Nguyễn Văn Kiên"
@@ -100,7 +101,12 @@ class Echo:
             )
 
 
-def web(echo: Echo, word: Word = lambda db, outgoing, now: outgoing.body, public_url: str = "") -> Web:
+def as_it_is(db: Db, outgoing: Outgoing, now: datetime) -> str | None:
+    """A notice says the words it was put with; one without is not wanted."""
+    return outgoing.body
+
+
+def web(echo: Echo, word: Word = as_it_is, public_url: str = "") -> Web:
     """The web chat over the echo."""
     return Web(
         database=echo.database,

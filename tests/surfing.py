@@ -6,7 +6,8 @@ import httpx2
 
 from bot.channels.web import application
 from bot.channels.web.talk import checksum
-from tests.echo import CODE, Echo, web
+from storage.claims import Word
+from tests.echo import CODE, Echo, as_it_is, web
 
 BORN = {"day": "28", "month": "7", "year": "1973"}
 HERE = "http://localhost"
@@ -15,8 +16,8 @@ HERE = "http://localhost"
 class Browser:
     """A browser in front of the web app: it keeps cookies and sends its own origin."""
 
-    def __init__(self, echo: Echo, public_url: str = "", **headers: str) -> None:
-        transport = httpx2.ASGITransport(application(web(echo, public_url=public_url)))
+    def __init__(self, echo: Echo, public_url: str = "", word: Word = as_it_is, **headers: str) -> None:
+        transport = httpx2.ASGITransport(application(web(echo, word, public_url)))
         base = public_url or HERE
         self.http = httpx2.AsyncClient(transport=transport, base_url=base, headers={"Origin": base} | headers)
         self.number = 0

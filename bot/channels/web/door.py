@@ -99,4 +99,4 @@ def field(form: FormData, name: str) -> str:
 def last_words(db: Db, address: Address | None) -> str:
     """What was said last at this address."""
     said = webchat.since(db, address.id, 0, 1) if address else []
-    return loads(said[-1].body or "{}").text if said else ""
+    return loads(said[-1].body).text if said and said[-1].body else ""

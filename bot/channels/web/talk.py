@@ -4,7 +4,7 @@ import binascii
 import hmac
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import structlog
@@ -78,16 +78,28 @@ class Talk:
         """The events of one open page, until it is closed, the server ends, or the chat is nobody's any more."""
         with self.watch.over(open_page):
             while not open_page.ended and not self.web.stopping():
-                rows = await self.web.database.read(
-                    lambda db: webchat.since(db, open_page.address_id, open_page.seq, PAST)
-                )
-                for row in rows:
-                    open_page.seq = row.seq or 0
-                    yield ServerSentEvent(json.dumps(self.shown(row), ensure_ascii=False), id=str(row.seq))
+                for message in await self.news(open_page):
+                    yield ServerSentEvent(json.dumps(message, ensure_ascii=False), id=str(message["seq"]))
                 await open_page.bell.wait()
                 open_page.bell.clear()
             if open_page.ended:
                 yield ServerSentEvent("", event="ended")
+
+    async def news(self, open_page: Page) -> list[dict[str, Any]]:
+        """What an open page was not sent yet; while the database cannot be read, nothing: it is rung for again."""
+
+        def rows(db: Db) -> list[Outgoing]:
+            return webchat.since(db, open_page.address_id, open_page.seq, PAST)
+
+        try:
+            found = await self.web.database.read(rows)
+        except Exception as error:
+            log.error("web.cannot_read", error=type(error).__name__)
+            open_page.rung = 0
+            return []
+        if found:
+            open_page.seq = found[-1].seq or 0
+        return self.drawn(found)
 
     async def heard(self, request: Request, what: str) -> Response:
         """One turn, stored before it is answered. The answer carries everything said since the number *after*.
@@ -137,12 +149,20 @@ class Talk:
         if waiting:
             await take_due(self.web, address.id)
             _, found = await self.web.database.read(rows)
-        return [self.shown(row) for row in found]
+        return self.drawn(found)
+
+    def drawn(self, rows: Sequence[Outgoing]) -> list[dict[str, Any]]:
+        """Messages as the page draws them; in place of all that cannot be opened, one that says so."""
+        sealed = [row for row in rows if row.body is None]
+        if sealed:
+            log.error("web.cannot_open", key=sealed[-1].key, count=len(sealed))
+        return [self.shown(row) for row in rows if row.body is not None or row is sealed[-1]]
 
     def shown(self, row: Outgoing) -> dict[str, Any]:
         """A message as the page draws it, with its local time."""
         at = row.due_at.astimezone(self.web.zone).isoformat("T", "minutes")[:16]
-        shown = {"seq": row.seq, "at": at, **json.loads(row.body or "{}")}
+        said = {"text": say(self.web.lang, "web.cannot_open")} if row.body is None else json.loads(row.body)
+        shown = {"seq": row.seq, "at": at, **said}
         if named := shown.pop("document", None):
             shown["file"] = self.web.documents.path(Document(*named), row.person_id)
         return shown

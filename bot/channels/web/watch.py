@@ -60,7 +60,7 @@ class Watch:
         found = await self.web.database.read(lambda db: webchat.news(db, ids, self.web.now()))
         for address_id, news in found.items():
             if news.due:
-                await take_due(self.web, address_id)
+                await take_due(self.web, address_id)  # raises nothing: the other pages wait for it
         for page in list(self.pages):
             stands = found.get(page.address_id)
             if stands is None or not stands.admits:
@@ -72,17 +72,24 @@ class Watch:
 
 
 async def take_due(web: Web, address_id: int) -> None:
-    """Put on a page what is due for it. A notice that cannot be worded is taken out of the way of the others."""
+    """Put on a page what is due for it.
+
+    A notice that can be neither opened nor worded is refused alone. Anything else that goes wrong (the database is
+    locked or away, a deadlock) refuses nothing: the next look tries again.
+    """
     now = web.now()
-    while True:
-        try:
-            await web.database.write(lambda db: webchat.take_due(db, address_id, now, web.word))
-            return
-        except claims.CannotWord as error:
-            await _refuse(web, error)
+    try:
+        while True:
+            try:
+                await web.database.write(lambda db: webchat.take_due(db, address_id, now, web.word))
+                return
+            except claims.CannotWord as error:
+                await _refuse(web, error)
+    except Exception as error:
+        log.error("web.cannot_give", address=address_id, error=type(error).__name__)
 
 
 async def _refuse(web: Web, error: claims.CannotWord) -> None:
-    why = type(error.__cause__).__name__
-    log.error("web.cannot_word", error=why)
-    await web.database.write(lambda db: claims.refuse(db, error.key, why))
+    key, why = error.key, type(error.__cause__).__name__
+    log.error("web.cannot_word", key=key, error=why)
+    await web.database.write(lambda db: claims.refuse(db, key, why))
