@@ -54,7 +54,10 @@ def _opened(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) 
 
 
 def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | None:
-    """A reminder, if it still applies: then it is counted. It is asked at each claim, for a send may have failed."""
+    """A reminder, if it still applies. Then it is counted, but not on a page.
+
+    It is asked at each claim, for a send may have failed.
+    """
     assert outgoing.assessment_id is not None
     if cycle.closed or not cycle.opens <= now <= cycle.closes or is_quiet(cycle, now):
         return None
@@ -64,18 +67,17 @@ def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str
         return None
     if assessment.exempt_reason is not None:  # a review that was submitted before, and returned since
         return None
-    kind = outgoing.key.split(":")[3:4]  # reminder:<assessment>:<date>[:snooze:<hour> | :nudge:<turn>]
-    asked_for = kind == ["snooze"]
-    if not asked_for and assessment.snoozed_until is not None and assessment.snoozed_until > now:
+    asked = asked_for(outgoing)
+    if not asked and assessment.snoozed_until is not None and assessment.snoozed_until > now:
         return None
     if outgoing.body is not None:  # a part of it has been sent, and it is counted
         return loads(outgoing.body)
-    if not asked_for and assessment.reminded_at is not None and now < assessment.reminded_at + cycle.minimum_gap:
+    if not asked and assessment.reminded_at is not None and now < assessment.reminded_at + cycle.minimum_gap:
         return None
-    if not kind and assessment.reminded >= cycle.at_most and not _is_deadline_day(cycle, now):
+    if not _kind(outgoing) and assessment.reminded >= cycle.at_most and not _is_deadline_day(cycle, now):
         return None
-    if outgoing.channel != "web":  # a page rings nobody: what waits there was not a reminder sent
-        _count(db, outgoing, cycle, assessment, now, more=not asked_for)
+    if outgoing.channel != "web":  # a page rings nobody: it counts once it was shown (`bot.shown`)
+        count(db, outgoing, cycle, assessment, now, more=not asked)
     return notices.reminder(
         lang,
         cycle,
@@ -92,7 +94,17 @@ def _is_deadline_day(cycle: Cycle, now: datetime) -> bool:
     return own is not None and local_day(cycle, own) == local_day(cycle, now)
 
 
-def _count(db: Db, outgoing: Outgoing, cycle: Cycle, assessment: Assessment, now: datetime, *, more: bool) -> None:
+def _kind(outgoing: Outgoing) -> str:
+    """What kind of reminder: ``reminder:<assessment>:<date>[:snooze:<hour> | :nudge:<turn>]``; "" of the schedule."""
+    return next(iter(outgoing.key.split(":")[3:4]), "")
+
+
+def asked_for(outgoing: Outgoing) -> bool:
+    """Whether the person asked for this reminder: it uses up none of the automatic ones."""
+    return _kind(outgoing) == "snooze"
+
+
+def count(db: Db, outgoing: Outgoing, cycle: Cycle, assessment: Assessment, now: datetime, *, more: bool) -> None:
     """Count a reminder that goes out now, and keep in its row what undoes that where it does not get out."""
     snoozed_until, before = assessment.snoozed_until, assessment.reminded_at
     this = reminders.Count(

@@ -50,14 +50,14 @@ def plan(cycle: Cycle, members: Sequence[Member], now: datetime) -> Plan:
     )
 
 
-def rows(db: Db, cycle: Cycle, decided: Plan, turn: str) -> list[dict[str, Any]]:
+def rows(db: Db, cycle: Cycle, decided: Plan, turn: str, now: datetime) -> list[dict[str, Any]]:
     """The rows of the outbox for a plan of this *turn* (its key), but for those for whom a reminder waits already.
 
     So a second tap makes no second reminder, and one that was dropped by a pause may be asked for again.
     """
     day = local_day(cycle, decided.at)
     found = []
-    waiting = outbox.with_waiting_reminder(db, [each.assessment_id for each in decided.now])
+    waiting = outbox.with_waiting_reminder(db, [each.assessment_id for each in decided.now], now)
     for each in decided.now:
         if each.assessment_id in waiting:
             continue

@@ -85,7 +85,7 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
     plan = nudges.plan(cycle, _others(turn, members), turn.now)
-    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan, turn.key), turn.now)
+    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan, turn.key, turn.now), turn.now)
     at = when(turn.lang, cycle, plan.at)
     name = "nobody" if not number else "nudged" if plan.at <= turn.now else "nudged_later"
     return Message(say(turn.lang, f"secretary.{name}", number=number, at=at), moves=(_back(turn, unit, again=True),))

@@ -192,13 +192,17 @@ def last_facts(db: Db, keys: Sequence[str]) -> tuple[datetime, dict[str, Any]] |
 def last_said(db: Db, address_id: int) -> str | None:
     """JSON of the Message this chat was sent last; None: nothing yet, or it was emptied.
 
-    Last by the time of sending, not of putting: a reminder may have waited for hours.
+    Last by the time of sending, not of putting: a reminder may have waited for hours. On a page, by its numbers.
     """
     row = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
         .where(m.Outgoing.address_id == address_id, m.Outgoing.state.in_((m.CLAIMED, m.SENT)))
-        .order_by(sa.func.coalesce(m.Outgoing.sent_at, m.Outgoing.created_at).desc(), m.Outgoing.id.desc())
+        .order_by(
+            sa.func.coalesce(m.Outgoing.seq, 0).desc(),
+            sa.func.coalesce(m.Outgoing.sent_at, m.Outgoing.created_at).desc(),
+            m.Outgoing.id.desc(),
+        )
         .limit(1)
     ).first()
     return read(db, row).body if row else None
@@ -209,23 +213,27 @@ def set_facts(db: Db, outgoing_id: int, facts: Mapping[str, Any]) -> None:
     db.execute(sa.update(m.Outgoing).where(m.Outgoing.id == outgoing_id).values(facts=facts))
 
 
+# Given to a page that has not shown it yet.
+_UNSHOWN = sa.and_(m.Outgoing.state == m.SENT, m.Outgoing.seq.is_not(None), m.Outgoing.sent_at.is_(None))
+
 _WITHDRAW = (
     sa.update(m.Outgoing)
     .where(
         m.Outgoing.assessment_id == sa.bindparam("assessment"),
         m.Outgoing.kind == m.REMINDER,
-        m.Outgoing.state == m.QUEUED,
+        sa.or_(m.Outgoing.state == m.QUEUED, _UNSHOWN),
     )
     .values(state=m.WITHDRAWN, why=sa.bindparam("because"))
 )
 
 
-def with_waiting_reminder(db: Db, assessment_ids: Collection[int]) -> set[int]:
-    """Those of these assessments for which a reminder is in the outbox and has not been sent yet."""
+def with_waiting_reminder(db: Db, assessment_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these assessments for which a reminder is in the outbox and was neither sent yet nor shown on a page."""
     waiting = sa.select(m.Outgoing.assessment_id).where(
         m.Outgoing.assessment_id.in_(assessment_ids),
         m.Outgoing.kind == m.REMINDER,
-        m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)),
+        sa.or_(m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)), _UNSHOWN),
+        sa.or_(m.Outgoing.expires_at.is_(None), m.Outgoing.expires_at >= now),  # a page may not have been opened since
     )
     return {found for found in db.scalars(waiting) if found is not None}
 
@@ -248,7 +256,7 @@ def withdraw_notices(db: Db, assessments: Sequence[int], why: str) -> None:
     if assessments:
         about = m.Outgoing.assessment_id == sa.bindparam("assessment")
         unasked = sa.or_(m.Outgoing.kind == m.REMINDER, m.Outgoing.kind == m.NOTICE)
-        statement = sa.update(m.Outgoing).where(about, unasked, m.Outgoing.state == m.QUEUED)
+        statement = sa.update(m.Outgoing).where(about, unasked, sa.or_(m.Outgoing.state == m.QUEUED, _UNSHOWN))
         db.execute(statement.values(state=m.WITHDRAWN, why=why), [{"assessment": each} for each in assessments])
 
 

@@ -56,7 +56,7 @@ async def test_a_due_notice_is_worded_or_closed_when_it_is_taken(database: Datab
             ("expired", "expired", None),
             ("ready", "sent", 4),
         ]
-        assert [json.loads(row.body or "")["text"] for row in webchat.since(db, address, 2, 10)] == [
+        assert [json.loads(row.body or "")["text"] for row in webchat.since(db, address, 2, 10, echo.clock())] == [
             "Có lời",
             "Sẵn sàng",
         ]
@@ -75,7 +75,7 @@ async def test_two_processes_give_each_notice_one_number(database: Database) -> 
     )
     other.close()
     with database.transaction(read_only=True) as db:
-        rows = webchat.since(db, address, 2, 100)
+        rows = webchat.since(db, address, 2, 100, echo.clock())
     assert sum(taken) == 20
     assert [row.seq for row in rows] == list(range(3, 23))
     assert sorted(row.key for row in rows) == sorted(f"notice:{number}" for number in range(20))

@@ -29,6 +29,7 @@ def routes(web: Web) -> list[BaseRoute]:
         Route("/chat/{chat}/", talk.page, methods=["GET"]),
         Route("/chat/{chat}/say", talk.say, methods=["POST"]),
         Route("/chat/{chat}/tap", talk.tap, methods=["POST"]),
+        Route("/chat/{chat}/shown", talk.has_shown, methods=["POST"]),
         Route("/chat/{chat}/since", talk.since, methods=["GET"]),
         Route("/chat/{chat}/stream", talk.stream, methods=["GET"]),
         Route("/file/{token}", files.show, methods=["GET"]),

@@ -1,6 +1,7 @@
 """The door of the web chat: nothing opens without the second factor, and looking at it uses nothing up."""
 
 import secrets
+from datetime import datetime
 
 import structlog
 from starlette.datastructures import FormData
@@ -59,7 +60,7 @@ class Door:
             response: Response = RedirectResponse(f"/chat/{chat}/", 303)
             self.sessions.let_in(response, chat)
             return response
-        words = await self.web.database.read(lambda db: last_words(db, address))
+        words = await self.web.database.read(lambda db: last_words(db, address, self.web.now()))
         response = door(self.web, request, code, words, 403)
         self.sessions.wait(response, chat)
         return response
@@ -96,7 +97,7 @@ def field(form: FormData, name: str) -> str:
     return value.strip()[:64] if isinstance(value, str) else ""
 
 
-def last_words(db: Db, address: Address | None) -> str:
+def last_words(db: Db, address: Address | None, now: datetime) -> str:
     """What was said last at this address."""
-    said = webchat.since(db, address.id, 0, 1) if address else []
+    said = webchat.since(db, address.id, 0, 1, now) if address else []
     return loads(said[-1].body).text if said and said[-1].body else ""

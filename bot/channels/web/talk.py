@@ -19,10 +19,11 @@ from bot.channels.web.pages import page, words
 from bot.channels.web.parts import NAME, Web
 from bot.channels.web.sessions import Sessions
 from bot.channels.web.watch import Page, Watch, take_due
+from bot.shown import mark_shown
 from handlers.messages import Document, Event, Said, Tapped
 from handlers.texts import say
 from handlers.words import clean
-from storage import addresses, people, webchat
+from storage import addresses, claims, people, webchat
 from storage.addresses import Address
 from storage.database import Db
 from storage.outbox import Outgoing
@@ -74,6 +75,28 @@ class Talk:
         after = number(request.headers.get("last-event-id") or request.query_params.get("after"))
         return EventSourceResponse(self.events(Page(address.id, after)), ping=PING)
 
+    async def has_shown(self, request: Request) -> Response:
+        """The page says up to which number it has shown its messages to somebody: ``{"shown": 7}``.
+
+        It says so of notices only, and only while it is looked at. Said again, or of a number it was not given, it
+        changes nothing.
+        """
+        address = await self.admitted(request)
+        if address is None:
+            return JSONResponse({"error": "not_open_here"}, 404)
+        match await as_json(request):
+            case {"shown": int(seq)} if seq is not True and 0 < seq < 10**9:
+                pass
+            case _:
+                raise HTTPException(422)
+        if await self.web.database.read(lambda db: webchat.has_unshown(db, address.id, seq)):
+            try:
+                await self.web.database.write(lambda db: mark_shown(db, address.id, seq, self.web.now()))
+            except Exception as error:
+                log.error("web.not_stored", error=type(error).__name__)
+                return JSONResponse({"error": "not_saved"}, 503)
+        return Response(status_code=204)
+
     async def events(self, open_page: Page) -> AsyncGenerator[ServerSentEvent]:
         """The events of one open page, until it is closed, the server ends, or the chat is nobody's any more."""
         with self.watch.over(open_page):
@@ -89,7 +112,7 @@ class Talk:
         """What an open page was not sent yet; while the database cannot be read, nothing: it is rung for again."""
 
         def rows(db: Db) -> list[Outgoing]:
-            return webchat.since(db, open_page.address_id, open_page.seq, PAST)
+            return webchat.since(db, open_page.address_id, open_page.seq, PAST, self.web.now())
 
         try:
             found = await self.web.database.read(rows)
@@ -143,7 +166,7 @@ class Talk:
 
         def rows(db: Db) -> tuple[bool, list[Outgoing]]:
             waiting = due and webchat.news(db, [address.id], self.web.now())[address.id].due
-            return waiting, webchat.since(db, address.id, after, PAST)
+            return waiting, webchat.since(db, address.id, after, PAST, self.web.now())
 
         waiting, found = await self.web.database.read(rows)
         if waiting:
@@ -163,6 +186,8 @@ class Talk:
         at = row.due_at.astimezone(self.web.zone).isoformat("T", "minutes")[:16]
         said = {"text": say(self.web.lang, "web.cannot_open")} if row.body is None else json.loads(row.body)
         shown = {"seq": row.seq, "at": at, **said}
+        if row.kind not in claims.REPLIES:
+            shown["notice"] = True
         if named := shown.pop("document", None):
             shown["file"] = self.web.documents.path(Document(*named), row.person_id)
         return shown
@@ -170,17 +195,22 @@ class Talk:
 
 async def sent(request: Request, what: str) -> tuple[str, str, int]:
     """The key, the words or value, and the last number the page knows. Raises HTTPException where it is no such."""
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise HTTPException(415)  # a form of another site can send other kinds without being asked
-    try:
-        body = json.loads(await request.body())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        body = None
+    body = await as_json(request)
     match body:
         case {"key": str(key), "after": int(after)} if isinstance(carried := body.get(what), str):
             return key, carried, number(str(after))
         case _:
             raise HTTPException(422)
+
+
+async def as_json(request: Request) -> Any:
+    """The JSON of a body; None where it is none. Raises HTTPException where it is not declared as JSON."""
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415)  # a form of another site can send other kinds without being asked
+    try:
+        return json.loads(await request.body())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return None
 
 
 def checksum(text: str) -> int:

@@ -9,6 +9,7 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const drawn = new Set();
   let seen = 0, day = "", newest = null, busy = false, over = false, stream = null, asleep = false, still = 0, low = true;
+  let notice = 0, told = 0; // the last notice drawn, and the last one of which the server knows that it was shown
 
   // What the browser keeps: the draft and what waits to be sent until it is saved; what was said until the tab is closed.
   const kept = (store, name, otherwise) => {
@@ -88,6 +89,7 @@
     if (drawn.has(message.seq)) return null;
     drawn.add(message.seq);
     seen = Math.max(seen, message.seq);
+    if (message.notice) notice = Math.max(notice, message.seq);
     const turn = bubble("bot new", message.text, message.at);
     turn.tabIndex = -1;
     if (message.file) turn.querySelector(".bubble").append(file(message.file));
@@ -100,6 +102,15 @@
     if (!last) return;
     if (low) look(last); else under(words.newer);
     if (held && held !== document.body && held.offsetParent === null) last.focus({ preventScroll: true });
+    tell();
+  }
+  // A notice counts as sent once it was shown: drawn, on a page that is looked at.
+  function tell() {
+    if (notice <= told || over || asleep || document.visibilityState !== "visible") return;
+    const upto = notice;
+    fetch(base + "shown", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ shown: upto }), keepalive: true,
+    }).then((answer) => { if (answer.ok) told = Math.max(told, upto); }).catch(() => {}); // told again later
   }
   // The end, or the beginning of the last message where it is longer than the screen.
   function look(turn, at_once) {
@@ -228,6 +239,7 @@
   }
   function wake() {
     if (document.hidden || asleep) return deaf();
+    tell();
     fetchNews();
     listen();
   }
@@ -237,6 +249,7 @@
     say(words.ended, true);
   }
   setInterval(() => { if (!stream && !over && !asleep && !document.hidden) wake(); }, 10000);
+  setInterval(tell, 10000);
   document.addEventListener("visibilitychange", wake);
   addEventListener("asleep", () => { asleep = true; wake(); }); // the demo hides a pane
   addEventListener("awake", () => { asleep = false; wake(); });
@@ -301,5 +314,6 @@
   log.setAttribute("aria-live", "polite");
   if (!touch) text.focus({ preventScroll: true });
   pump();
+  tell();
   listen();
 })();
