@@ -124,13 +124,12 @@ def test_a_database_that_somebody_else_owns_is_told_with_how_to_mend_it(
     ]
 
 
-def test_a_database_that_cannot_be_written_is_told(environ: dict[str, str]) -> None:
-    database = opened(environ)
-    with database.transaction() as db:
-        db.execute(sa.text("CREATE TRIGGER full BEFORE INSERT ON note BEGIN SELECT 1/0, nowhere.x FROM nowhere; END"))
-    database.close()
+def test_a_database_that_cannot_be_written_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "kiemdiem.db").open("r+b") as file:
+        file.seek(18)  # the version of the format that is needed to write it: one that there is not
+        file.write(b"\x09")
     assert found(environ).wrong == [
-        "The database cannot be written (no such table: main.nowhere). "
+        "The database cannot be written (attempt to write a readonly database). "
         "Is the disk full or read-only, or does a command hold it?"
     ]
 
