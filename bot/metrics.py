@@ -85,6 +85,8 @@ class _Collector:
             sends |= {(channel, outcome): count for outcome, count in delivery.outcomes.items()}
         yield _counter("sends", "What became of messages this process sent.", ["channel", "outcome"], sends)
         yield _counter("flood_waits", "How often a platform asked to wait (429).", ["channel"], floods)
+        skipped = {(name,): each.channel.skipped for (name, _), each in self.deliveries.items() if each.channel.skipped}
+        yield _counter("updates_skipped", "Updates without a number, which were passed over.", ["channel"], skipped)
         stopped = _gauge("channel_stopped", "Channels that had to stop.", ["channel"])
         for channel in self.silent:
             stopped.add_metric([channel], 1)

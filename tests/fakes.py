@@ -30,6 +30,7 @@ class FakeChannel:
     def __init__(self, name: str = "fake", bot: str = "1", *, buttons: bool = True, max_text: int = 4096) -> None:
         self.name, self.bot, self.buttons, self.max_text = name, bot, buttons, max_text
         self.files = False
+        self.skipped = 0
         self.arrived, self.called = asyncio.Event(), asyncio.Event()
         self.inbox: dict[str, list[Message]] = defaultdict(list)
         self.sent_files: list[File] = []

@@ -67,6 +67,7 @@ class Channel(Protocol):
     buttons: bool  # False: choices are written out with numbers
     files: bool
     max_text: int  # UTF-16 units in one message
+    skipped: int  # what arrived and could not be taken in, nor ever will be
 
     async def run(self, receive: Receive, works: Callable[[], None] = ...) -> None:
         """Take in what arrives until cancelled. *works* is called each time the platform answers. Raises Stopped."""

@@ -17,6 +17,7 @@ class Terminal:
     name, bot = "terminal", ""
     buttons, files = False, False
     max_text = 1_000_000
+    skipped = 0
 
     def __init__(self, chat: str, record: IO[str] | None = None) -> None:
         self.chat, self.record = chat, record
