@@ -112,7 +112,7 @@ class Delivery:
             self.ending.set()
             trying.cancel()
             self.wake()
-            await asyncio.gather(loops, return_exceptions=True)
+            await asyncio.gather(loops, trying, return_exceptions=True)
             await self.drain()
 
     async def drain(self) -> None:
