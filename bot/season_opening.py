@@ -21,8 +21,8 @@ from storage.database import Database, Db, one_at_a_time
 
 OPENING = 7150434  # two commands that open the same season take turns
 NOTE = "opening"  # how far it is: "<cycle>:<the last person who has a row>", then "<cycle>:<the last one told>"
-FEWEST, MOST = 100, 4_000  # people in one batch
-QUICK, SLOW = 0.015, 0.03  # seconds: after a batch that took less or more, the next one is larger or smaller
+FEWEST, MOST = 500, 4_000  # people in one batch
+QUICK, SLOW = 0.02, 0.04  # seconds: after a batch that took less or more, the next one is larger or smaller
 
 
 def refused(db: Db, cycle: Cycle) -> Problem | None:
