@@ -18,12 +18,13 @@ from bot.checkpoints import checkpoint
 from bot.delivery import Delivery
 from handlers.messages import Message, Said, Sent, Tapped, dumps
 from handlers.texts import say
-from handlers.turn import Turn, current_cycle, group_of
-from storage import addresses, claims, incoming, outbox, people
+from handlers.turn import Turn, cycle_of, group_of
+from storage import addresses, claims, cycles, incoming, outbox, people
 from storage import models as m
 from storage.addresses import Address
 from storage.database import PARALLEL, Database, Db, NotStored, cannot_store, concerns_some
 from storage.outbox import Outgoing
+from storage.prepared import sent_together
 
 log = structlog.get_logger()
 
@@ -257,12 +258,14 @@ class Inbox:
         mine = _one_each(group, at)
         ran.alone += [each for each in group if each.incoming.key not in mine]
         # Under the locks: another process may have had the same update in hand until now.
-        new = incoming.take_in(db, mine, now)
-        if not new:
+        with sent_together(db):
+            taken = incoming.taking_in(db, mine, now)
+            persons = people.asked_by_ids(db, {a.person_id for a in at.values() if a.person_id})
+            waiting = claims.asked_open_replies(db, [a.id for a in at.values()])
+            newest = cycles.asked_newest(db)
+        if not (new := taken()):
             return
-        who = people.by_ids(db, {a.person_id for a in at.values() if a.person_id})
-        unanswered = claims.with_open_replies(db, [a.id for a in at.values()])
-        cycle = current_cycle(db)
+        who, unanswered, cycle = persons(), waiting(), cycle_of(db, newest())
         theirs = group_of(db, who, cycle)
         rows: list[dict[str, object]] = []
         for each in mine.values():
@@ -280,8 +283,9 @@ class Inbox:
             elif rows and rows[-1]["state"] == m.QUEUED:
                 ran.queued.add((address.channel, address.bot))
         ran.at = None
-        theirs.write()
-        outbox.put_all(db, rows, now)
+        with sent_together(db):
+            theirs.write()
+            outbox.put_all(db, rows, now)
         if ran.queued - delivering.keys():
             outbox.announce(db)
         checkpoint("turn.before_commit")

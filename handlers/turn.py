@@ -9,6 +9,7 @@ from handlers.cycles import Cycle
 from handlers.messages import Event
 from storage import cycles
 from storage.addresses import Address
+from storage.cycles import CycleRow
 from storage.database import Db
 from storage.group import Group
 from storage.people import Person
@@ -39,7 +40,11 @@ _read: dict[str, Cycle] = {}  # by the digest of their rules: a handful
 
 def current_cycle(db: Db) -> Cycle | None:
     """The newest cycle. Whether it is closed is asked each time; its rules are read once."""
-    row = cycles.newest(db)
+    return cycle_of(db, cycles.newest(db))
+
+
+def cycle_of(db: Db, row: CycleRow | None) -> Cycle | None:
+    """The cycle of a row."""
     if row is None:
         return None
     cycle = _read.get(row.digest)

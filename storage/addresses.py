@@ -1,6 +1,6 @@
 """Addresses: a person on a channel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db, insert_new
-from storage.prepared import Prepared, any_of
+from storage.prepared import Prepared, Row, any_of, sent_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,18 @@ _GO = Prepared(
     .where(m.Address.id == sa.bindparam("address"))
     .values(place=sa.bindparam("to_place"), memory=sa.bindparam("to_memory"))
 )
+
+
+_LOCK_TIMEOUT = Prepared(sa.select(sa.func.set_config("lock_timeout", "5s", sa.true())))  # of this transaction
+
+
+def _locking(column: Any, *, wait: bool) -> Prepared:
+    rows = sa.select(column).where(any_of(column, "ids")).order_by(column)
+    return Prepared(rows.with_for_update(key_share=True, skip_locked=not wait))
+
+
+_LOCK_PEOPLE = {wait: _locking(m.Person.id, wait=wait) for wait in (True, False)}
+_LOCK_ADDRESSES = {wait: _locking(m.Address.id, wait=wait) for wait in (True, False)}
 
 
 def at(db: Db, channel: str, bot: str, chat: str) -> Address | None:
@@ -141,26 +153,37 @@ def together(db: Db, chats: Sequence[Chat], now: datetime, *, wait: bool) -> dic
         found |= _these(db, missing)
     if db.dialect.name == "sqlite":
         return found
-    db.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
     people = sorted({address.person_id for address in found.values() if address.person_id})
     nobodys = sorted(address.id for address in found.values() if not address.person_id)
-    held = _locked(db, m.Person.id, people, wait)
-    free = _locked(db, m.Address.id, nobodys, wait)
-    again = _these(db, [chat for chat, a in found.items() if a.person_id in held or a.id in free])
-    # Bound to somebody else between the look and the lock: not ours to run now.
-    return {chat: a for chat, a in again.items() if a.person_id == found[chat].person_id}
+    with sent_together(db):
+        _LOCK_TIMEOUT.run(db)
+        held = _LOCK_PEOPLE[wait].later(db, ids=people)
+        free = _LOCK_ADDRESSES[wait].later(db, ids=nobodys) if nobodys else list
+        again = _later(db, list(found))
+    ours, free_ones = {row[0] for row in held()}, {row[0] for row in free()}
+    now_there = _read(again)
+    # Held by others, or bound to somebody else between the look and the lock: not ours to run now.
+    return {
+        chat: a
+        for chat, a in now_there.items()
+        if (a.person_id in ours or a.id in free_ones) and a.person_id == found[chat].person_id
+    }
 
 
 def _these(db: Db, chats: Sequence[Chat]) -> dict[Chat, Address]:
+    with sent_together(db):
+        asked = _later(db, chats)
+    return _read(asked)
+
+
+def _later(db: Db, chats: Sequence[Chat]) -> list[Callable[[], list[Row]]]:
     """Asked for each bot: for many pairs and triples at once SQLite would read the whole table."""
-    found: dict[Chat, Address] = {}
-    for channel, bot in {(channel, bot) for channel, bot, _ in chats}:
-        theirs = [chat for *of, chat in chats if of == [channel, bot]]
-        rows = _THESE.rows(db, channel=channel, bot=bot, chats=theirs)
-        found |= {(address.channel, address.bot, address.chat): address for address in (Address(*row) for row in rows)}
-    return found
+    theirs: dict[tuple[str, str], list[str]] = {}
+    for channel, bot, chat in chats:
+        theirs.setdefault((channel, bot), []).append(chat)
+    return [_THESE.later(db, channel=channel, bot=bot, chats=chats) for (channel, bot), chats in theirs.items()]
 
 
-def _locked(db: Db, column: Any, ids: list[int], wait: bool) -> set[int | None]:
-    rows = sa.select(column).where(column.in_(ids)).order_by(column)
-    return set(db.scalars(rows.with_for_update(key_share=True, skip_locked=not wait)))
+def _read(rows: Iterable[Callable[[], list[Row]]]) -> dict[Chat, Address]:
+    found = (Address(*row) for of_bot in rows for row in of_bot())
+    return {(address.channel, address.bot, address.chat): address for address in found}

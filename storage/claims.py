@@ -48,7 +48,13 @@ _SENT = Prepared(
 
 def with_open_replies(db: Db, address_ids: Iterable[int]) -> set[int]:
     """Which of these addresses still wait for an earlier reply."""
-    return {address for (address,) in _OPEN_REPLIES.rows(db, ids=list(address_ids))}
+    return asked_open_replies(db, address_ids)()
+
+
+def asked_open_replies(db: Db, address_ids: Iterable[int]) -> Callable[[], set[int]]:
+    """The same, read later."""
+    rows = _OPEN_REPLIES.later(db, ids=list(address_ids))
+    return lambda: {address for (address,) in rows()}
 
 
 def mark_sent(db: Db, keys: Sequence[str], run: str, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Cycles and their frozen forms."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,8 +32,13 @@ _OPENING = _EVERY.where(m.Cycle.opening.is_(sa.true())).limit(1)
 
 def newest(db: Db) -> CycleRow | None:
     """The cycle opened last, closed or not; None before the first."""
-    row = _NEWEST.first(db)
-    return CycleRow(*row) if row else None
+    return asked_newest(db)()
+
+
+def asked_newest(db: Db) -> Callable[[], CycleRow | None]:
+    """The same, read later."""
+    rows = _NEWEST.later(db)
+    return lambda: next((CycleRow(*row) for row in rows()), None)
 
 
 def opening(db: Db) -> CycleRow | None:

@@ -1,11 +1,13 @@
 """One database, SQLite or PostgreSQL: its engine, its transactions, its thread."""
 
 import asyncio
+import select
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,12 +148,13 @@ class Database:
             engine = sa.create_engine(
                 self.url,
                 hide_parameters=True,
-                pool_pre_ping=True,
                 pool_size=PARALLEL + 2,
+                pool_use_lifo=True,  # the one that knows the statements best
                 max_overflow=4,
                 connect_args={"options": FROZEN},
             )
             event.listen(engine, "handle_error", _without_values)
+            event.listen(engine, "checkout", partial(_still_there, engine.dialect))
             return engine
         engine = sa.create_engine(self.url, hide_parameters=True, pool_size=4, max_overflow=4)
         event.listen(engine, "connect", _opened)
@@ -249,6 +252,20 @@ def _opened(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _still_there(dialect: sa.Dialect, driver: Any, _record: Any, _proxy: Any) -> None:
+    """Have a connection replaced that the server has ended: one at rest to which something was sent.
+
+    Asking each of them instead (``pool_pre_ping``) would be a way to the server and back for every transaction.
+    """
+    look = select.poll()
+    try:
+        look.register(driver.fileno(), select.POLLIN)
+        if look.poll(0):
+            dialect.do_ping(driver)
+    except dialect.loaded_dbapi.Error as error:
+        raise sa.exc.InvalidatePoolError from error  # and all others that were opened before
 
 
 def _begun(connection: Db) -> None:

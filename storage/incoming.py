@@ -1,6 +1,6 @@
 """What came in: the keys that are known, and the turns that failed and are kept."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,7 +35,13 @@ _TAKE_IN = Prepared(
 
 def take_in(db: Db, keys: Iterable[str], now: datetime) -> set[str]:
     """Take these in; those that had not been taken in before."""
-    return {key for (key,) in _TAKE_IN.rows(db, keys=list(keys), now=now)}
+    return taking_in(db, keys, now)()
+
+
+def taking_in(db: Db, keys: Iterable[str], now: datetime) -> Callable[[], set[str]]:
+    """The same, told later."""
+    rows = _TAKE_IN.later(db, keys=list(keys), now=now)
+    return lambda: {key for (key,) in rows()}
 
 
 def keep(db: Db, key: str, failed: str, payload: str, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """People and their roles."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -72,7 +72,13 @@ _THESE = Prepared(_WITH_ROLES.where(any_of(m.Person.id, "ids")))
 
 def by_ids(db: Db, ids: Iterable[int]) -> dict[int, Person]:
     """People with their roles; the ids come from our own rows, never from outside."""
-    return {person.id: person for person in _people(_THESE.rows(db, ids=list(ids)))}
+    return asked_by_ids(db, ids)()
+
+
+def asked_by_ids(db: Db, ids: Iterable[int]) -> Callable[[], dict[int, Person]]:
+    """The same, read later."""
+    rows = _THESE.later(db, ids=list(ids))
+    return lambda: {person.id: person for person in _people(rows())}
 
 
 def by_id(db: Db, person_id: int) -> Person | None:

@@ -4,8 +4,8 @@ SQLAlchemy takes several times as long over one execution as SQLite does, and a 
 (`docs/decisions/0016-prepared-statements.md`). All else runs through SQLAlchemy as usual.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from importlib import import_module
 from operator import itemgetter
 from typing import Any
@@ -41,6 +41,22 @@ class Prepared:
         compiled = self._for(db, values)
         found, _ = drive(db, compiled.text, compiled.bound(values), fetch=True)
         return [compiled.read(row) for row in found] if compiled.reading else found
+
+    def later(self, db: Db, **values: Any) -> Callable[[], list[Row]]:
+        """Ask now what is read later: within `sent_together` no answer is waited for, and it is read after it.
+
+        On SQLite, where asking costs no way, it is asked when it is read.
+        """
+        if db.dialect.name == "sqlite":
+            return lambda: self.rows(db, **values)
+        compiled = self._for(db, values)
+        cursor = ask(db, compiled.text, compiled.bound(values))
+
+        def read() -> list[Row]:
+            with _translated(db, compiled.text), closing(cursor):
+                return [compiled.read(row) for row in cursor.fetchall()]
+
+        return read
 
     def first(self, db: Db, **values: Any) -> Row | None:
         """The first row; None without one."""
@@ -118,11 +134,39 @@ def drive(db: Db, text: str, values: Any = (), *, many: bool = False, fetch: boo
 
     What the driver raises becomes SQLAlchemy's, as from every other statement; a lost connection is given up.
     """
+    # On SQLite a cursor that is left open holds up the next transaction.
+    with _translated(db, text), closing(db.connection.cursor()) as cursor:
+        (cursor.executemany if many else cursor.execute)(text, values)
+        return list(cursor.fetchall()) if fetch else [], cursor.rowcount
+
+
+def ask(db: Db, text: str, values: Any) -> Any:
+    """Give the driver a statement whose rows are fetched later: the cursor that will have them."""
+    with _translated(db, text):
+        cursor = db.connection.cursor()
+        cursor.execute(text, values)
+        return cursor
+
+
+@contextmanager
+def sent_together(db: Db) -> Iterator[None]:
+    """Statements that do not wait for one another: PostgreSQL is sent them in one go, and the errors come at the end.
+
+    What is read of them is read afterwards, and of those that write nobody learns how many rows they touched. Nothing
+    but prepared statements may run inside.
+    """
+    if db.dialect.name == "sqlite":
+        yield
+        return
+    with _translated(db, ""), db.connection.dbapi_connection.pipeline():  # type: ignore[union-attr]
+        yield
+
+
+@contextmanager
+def _translated(db: Db, text: str) -> Iterator[None]:
     driver, known = db.connection, db.dialect.loaded_dbapi.Error
     try:
-        with closing(driver.cursor()) as cursor:  # on SQLite one that is left open holds up the next transaction
-            (cursor.executemany if many else cursor.execute)(text, values)
-            return list(cursor.fetchall()) if fetch else [], cursor.rowcount
+        yield
     except known as cause:
         lost = db.dialect.is_disconnect(cause, driver.dbapi_connection, None)
         error = sa.exc.DBAPIError.instance(

@@ -17,7 +17,7 @@ Ran = list[tuple[str, Any]]
 @contextmanager
 def every_statement(database: Database, before: Callable[[str], None] = lambda text: None) -> Iterator[Ran]:
     """The statements that are run meanwhile. What *before* raises, the statement raises."""
-    engine, drive = database.engine, prepared.drive
+    engine, drive, ask = database.engine, prepared.drive, prepared.ask
     ran: Ran = []
 
     def heard(text: str, parameters: Any, *, many: bool) -> None:
@@ -32,9 +32,14 @@ def every_statement(database: Database, before: Callable[[str], None] = lambda t
             heard(text, values, many=many)
         return drive(db, text, values, many=many, fetch=fetch)
 
+    def asks(db: Db, text: str, values: Any) -> Any:
+        if db.engine.pool is engine.pool:
+            heard(text, values, many=False)
+        return ask(db, text, values)
+
     event.listen(engine, "before_cursor_execute", runs)
     try:
-        with patch.object(prepared, "drive", drives):
+        with patch.object(prepared, "drive", drives), patch.object(prepared, "ask", asks):
             yield ran
     finally:
         event.remove(engine, "before_cursor_execute", runs)

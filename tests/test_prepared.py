@@ -1,15 +1,17 @@
 """Prepared statements give, store and refuse what SQLAlchemy would."""
 
 import asyncio
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from bot import inbox
 from handlers.messages import Said, Tapped
-from storage import claims, incoming, outbox
+from storage import addresses, claims, incoming, outbox
 from storage import models as m
 from storage.database import Database, Db
 from storage.prepared import Prepared, Row, any_of
@@ -33,7 +35,13 @@ def selects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], list[
             all_.append((values, found, [tuple(row) for row in db.execute(self.statement, values)]))
         return found
 
+    def later(self: Prepared, db: Db, **values: Any) -> Callable[[], list[Row]]:
+        return lambda: self.rows(db, **values)
+
     monkeypatch.setattr(Prepared, "rows", rows)
+    monkeypatch.setattr(Prepared, "later", later)
+    for module in (addresses, inbox):  # SQLAlchemy cannot ask in between
+        monkeypatch.setattr(module, "sent_together", lambda db: nullcontext())
     return all_
 
 
