@@ -12,13 +12,13 @@ from handlers.messages import Choice, Message, Move
 from handlers.notices import Stage, left, when
 from handlers.texts import say
 
-Group = Literal[
-    "submitted", "in_progress", "not_started", "web_only", "unreachable", "unlinked", "no_form", "paper", "exempt"
-]
-MISSING: tuple[Group, ...] = ("in_progress", "not_started", "web_only", "unreachable", "unlinked", "no_form")
+Group = Literal["submitted", "returned", "in_progress", "not_started", "unlinked", "no_form", "paper", "exempt"]
+STAGES: tuple[Group, ...] = ("returned", "in_progress", "not_started")
+MISSING: tuple[Group, ...] = (*STAGES, "unlinked", "no_form")
 OTHERS: tuple[Group, ...] = ("paper", "exempt")
-ACTIONS: tuple[Group, ...] = ("no_form", "unlinked", "unreachable", "web_only", "not_started", "in_progress")
+ACTIONS = ("no_form", "unlinked", "call", "not_started", "returned", "in_progress")
 """Whose trouble is to be dealt with first: what no reminder can mend comes before what one can."""
+BY_CHANNEL = {"web_only", "unreachable"}  # groups of version 0.1: its counts tell nothing of stages
 ON_A_PAGE = 8  # units offered at once
 FURTHEST = 5  # cells named in the digest of a committee
 
@@ -30,13 +30,25 @@ class Standing:
     name: str
     group: Group
     stage: Stage | None = None
-    returned: bool = False
+    rings: bool = True  # an open address on a channel that rings
+    page: bool = False  # an open address on the web page
+    reminded: bool = False  # at least one reminder got out, or was shown on the page
     late: bool = False  # the first time: a correction after the deadline makes nobody late
     reopened: bool = False  # submitted, and being changed all the same
     corrected: bool = False  # on time the first time, and again after the deadline
     reason: str | None = None
     submitted_at: datetime | None = None  # the last time
     first_submitted_at: datetime | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing can ring them, though something is still to be done that a reminder could help with."""
+        return self.group in STAGES and not self.rings
+
+    @property
+    def is_to_be_called(self) -> bool:
+        """Whether no reminder gets to them: nothing rings, and no page of theirs has shown one."""
+        return self.is_silent and not (self.page and self.reminded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +104,9 @@ def cell(
     if reopened := [each.name for each in standings if each.reopened]:
         head.append(say(lang, "digest.reopened", number=len(reopened), names=", ".join(reopened)))
     groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
-    tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, now)]
+    tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, _calls(standings), now)]
     blocks = ("\n".join(filter(None, lines)) for lines in (head, groups, tail))
-    moves = _moves(lang, unit_id, numbers) if cycle.runs(now) else ()
+    moves = _moves(lang, unit_id, standings) if cycle.runs(now) else ()
     return Message("\n\n".join(filter(None, blocks)), moves=moves)
 
 
@@ -121,18 +133,21 @@ def _group(lang: str, group: Group, standings: Sequence[Standing]) -> str:
 
 
 def _named(lang: str, each: Standing) -> str:
-    """A name with the stage it stopped at, or the reason why it is exempt."""
+    """A name with the stage it stopped at and whether nothing rings there, or the reason why it is exempt."""
+    notes = []
     if each.reason:
-        note = each.reason
-    elif each.returned:
-        note = say(lang, "digest.returned")
+        notes.append(each.reason)
     elif each.stage and each.stage[0] > each.stage[1]:
-        note = say(lang, "digest.in_review")
+        notes.append(say(lang, "digest.in_review"))
     elif each.stage:
-        note = say(lang, "digest.stage", number=each.stage[0], total=each.stage[1])
-    else:
-        return each.name
-    return f"{each.name} ({note})"
+        notes.append(say(lang, "digest.stage", number=each.stage[0], total=each.stage[1]))
+    if each.is_silent:
+        notes.append(say(lang, "digest.silent"))
+    return f"{each.name} ({'; '.join(notes)})" if notes else each.name
+
+
+def _calls(standings: Iterable[Standing]) -> int:
+    return sum(each.is_to_be_called for each in standings)
 
 
 def _again(lang: str, each: Standing) -> str:
@@ -152,24 +167,28 @@ def _with_times(lang: str, cycle: Cycle, each: Standing) -> str:
 def _changed(lang: str, numbers: Mapping[str, int], before: Before | None) -> str:
     if before is None:
         return ""
-    steps = {group: numbers[group] - before.counts.get(group, 0) for group in ("submitted", *MISSING, *OTHERS)}
+    compared = ["submitted", *MISSING, *OTHERS]
+    if BY_CHANNEL & before.counts.keys():
+        compared = [group for group in compared if group not in STAGES]
+    steps = {group: numbers[group] - before.counts.get(group, 0) for group in compared}
     changes = [f"{say(lang, f'digest.short_{group}')} {step:+d}" for group, step in steps.items() if step]
     if not changes:
         return say(lang, "digest.unchanged")
     return say(lang, "digest.changed", changes=", ".join(changes).replace("-", "−"))
 
 
-def _action(lang: str, cycle: Cycle, numbers: Mapping[str, int], now: datetime) -> str:
+def _action(lang: str, cycle: Cycle, numbers: Mapping[str, int], calls: int, now: datetime) -> str:
     if not cycle.runs(now) and now >= cycle.opens and (left_out := missing(numbers)):
         return say(lang, "digest.do_closed", number=left_out)
-    first = next((group for group in ACTIONS if numbers[group]), None)
+    waiting = {**numbers, "call": calls}
+    first = next((what for what in ACTIONS if waiting[what]), None)
     if first is None:
         return say(lang, "digest.do_nothing")
-    return say(lang, f"digest.do_{first}", number=numbers[first])
+    return say(lang, f"digest.do_{first}", number=waiting[first])
 
 
-def _moves(lang: str, unit_id: int, numbers: Mapping[str, int]) -> tuple[Move, ...]:
-    if numbers["not_started"] or numbers["in_progress"] or numbers["web_only"]:
+def _moves(lang: str, unit_id: int, standings: Iterable[Standing]) -> tuple[Move, ...]:
+    if any(each.group in STAGES and (each.rings or each.page) for each in standings):
         return (Move(f"cell.nudge={unit_id}", say(lang, "secretary.nudge")),)
     return ()
 
@@ -248,14 +267,17 @@ def rollup(
 
 
 def numbers_only(
-    lang: str, cycle: Cycle, unit_id: int, name: str, numbers: Mapping[str, int], now: datetime
+    lang: str, cycle: Cycle, unit_id: int, name: str, standings: Sequence[Standing], now: datetime
 ) -> Message:
     """How far one cell is, for somebody who may know counts and no names."""
+    numbers = counts(standings)
     groups = [
         say(lang, "officer.group", name=say(lang, f"digest.short_{group}"), number=numbers[group])
         for group in ("submitted", *MISSING, *OTHERS)
         if numbers[group]
     ]
+    if silent := sum(each.is_silent for each in standings):
+        groups.append(say(lang, "officer.group", name=say(lang, "digest.silent"), number=silent))
     return Message("\n\n".join([_head(lang, cycle, name, numbers, now), "\n".join(groups)]))
 
 

@@ -1,14 +1,13 @@
 """Whom a secretary's own reminder reaches, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from handlers.calendar import local_day, out_of_quiet, quiet_begins
 from handlers.cycles import Cycle
-from handlers.progress import group
-from storage import addresses, outbox
+from storage import addresses
 from storage import models as m
 from storage.database import Db
 from storage.progress import Member
@@ -21,18 +20,23 @@ class Plan:
     at: datetime
     now: list[Member]
     passive: list[Member]  # among ``now``: they see it when they open the web page
+    waiting: list[Member]  # for whom a reminder waits already: to be sent, or for their page to be opened
     cooling: list[Member]
     asked: list[Member]  # to be reminded later: they are left alone until then
     call: list[Member]
 
 
-def plan(cycle: Cycle, members: Sequence[Member], now: datetime) -> Plan:
+def plan(cycle: Cycle, members: Sequence[Member], waiting: Collection[int], now: datetime) -> Plan:
     """Who of *members* would be reminded now, or when the quiet hours end.
 
+    *waiting*: the assessments for which a reminder waits already. So a second tap makes no second reminder.
     The limit of automatic reminders does not bind the secretary; the gap between two reminders does.
     """
     at = out_of_quiet(cycle, now)
-    reachable = [each for each in members if group(each) in ("not_started", "in_progress", "web_only")]
+    owing = [each for each in members if each.owes and each.form_id is not None]
+    reached = [each for each in owing if each.ringing or each.passive]
+    held = [each for each in reached if each.assessment_id in waiting]
+    reachable = [each for each in reached if each not in held]
     asked = [each for each in reachable if each.snoozed_until and at < each.snoozed_until]
     cooling = [
         each
@@ -44,23 +48,18 @@ def plan(cycle: Cycle, members: Sequence[Member], now: datetime) -> Plan:
         at,
         now_reminded,
         [each for each in now_reminded if not each.ringing],
+        held,
         cooling,
         asked,
-        [each for each in members if group(each) in ("unreachable", "unlinked")],
+        [each for each in owing if each not in reached],
     )
 
 
-def rows(db: Db, cycle: Cycle, decided: Plan, turn: str, now: datetime) -> list[dict[str, Any]]:
-    """The rows of the outbox for a plan of this *turn* (its key), but for those for whom a reminder waits already.
-
-    So a second tap makes no second reminder, and one that was dropped by a pause may be asked for again.
-    """
+def rows(db: Db, cycle: Cycle, decided: Plan, turn: str) -> list[dict[str, Any]]:
+    """The rows of the outbox for a plan of this *turn* (its key): one dropped by a pause may be asked for again."""
     day = local_day(cycle, decided.at)
     found = []
-    waiting = outbox.with_waiting_reminder(db, [each.assessment_id for each in decided.now], now)
     for each in decided.now:
-        if each.assessment_id in waiting:
-            continue
         best = addresses.of_person(db, each.person_id)
         found.append(
             {

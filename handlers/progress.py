@@ -23,8 +23,10 @@ def _standing(db: Db, cycle: Cycle, each: Member) -> Standing:
     return Standing(
         name=each.name,
         group=group(each),
+        rings=each.ringing,
+        page=each.passive,
+        reminded=each.reminded_at is not None,
         stage=stage_of(db, each.state, each.form_id, each.form_digest, each.place),
-        returned=each.state == m.RETURNED,
         late=counts and first is not None and first > cycle.due,
         reopened=m.is_reopened(each.state, each.place),
         corrected=counts and first is not None and last is not None and first <= cycle.due < last,
@@ -35,7 +37,7 @@ def _standing(db: Db, cycle: Cycle, each: Member) -> Standing:
 
 
 def group(member: Member) -> Group:
-    """In which group a member is counted: each in exactly one, by what would help them."""
+    """In which group a member is counted, each in exactly one: how far they are. How they are reached is a mark."""
     match member.state:
         case m.SUBMITTED | m.ACCEPTED:
             return "submitted"
@@ -45,11 +47,13 @@ def group(member: Member) -> Group:
             return "paper"
     if member.form_id is None:
         return "no_form"
-    if not member.linked:
-        return "unlinked"
-    if member.ringing:
-        return "not_started" if member.state == m.NOT_STARTED else "in_progress"
-    return "web_only" if member.passive else "unreachable"
+    match member.state:
+        case m.RETURNED:
+            return "returned"
+        case m.IN_PROGRESS:
+            return "in_progress"
+        case _:
+            return "not_started" if member.linked else "unlinked"
 
 
 def stage_of(db: Db, state: str, form_id: int | None, form_digest: str | None, place: str) -> Stage | None:

@@ -58,7 +58,7 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
     """Who would be reminded and how often they were already, to be confirmed."""
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
-    plan = nudges.plan(cycle, _others(turn, members), turn.now)
+    plan = _plan(turn, cycle, members)
     lines = []
     if plan.now:
         names = "\n".join(f"• {_history(turn, cycle, each)}" for each in plan.now)
@@ -72,6 +72,8 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
         lines.append(say(turn.lang, "secretary.cooling", hours=hours, names=_names(plan.cooling)))
     if plan.asked:
         lines.append(say(turn.lang, "secretary.asked", names=_names(plan.asked)))
+    if plan.waiting:
+        lines.append(say(turn.lang, "secretary.waiting", names=_names(plan.waiting)))
     if plan.passive:
         lines.append(say(turn.lang, "secretary.passive", names=_names(plan.passive)))
     if plan.call:
@@ -84,11 +86,23 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
     """Remind them: decided anew from what is true now, so that tapping twice reminds once."""
     if refusal := _refusal(turn, cycle):
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
-    plan = nudges.plan(cycle, _others(turn, members), turn.now)
-    number = outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan, turn.key, turn.now), turn.now)
-    at = when(turn.lang, cycle, plan.at)
-    name = "nobody" if not number else "nudged" if plan.at <= turn.now else "nudged_later"
-    return Message(say(turn.lang, f"secretary.{name}", number=number, at=at), moves=(_back(turn, unit, again=True),))
+    plan = _plan(turn, cycle, members)
+    outbox.put_notices(turn.db, nudges.rows(turn.db, cycle, plan, turn.key), turn.now)
+    lines = []
+    if rung := len(plan.now) - len(plan.passive):
+        name = "nudged" if plan.at <= turn.now else "nudged_later"
+        lines.append(say(turn.lang, f"secretary.{name}", number=rung, at=when(turn.lang, cycle, plan.at)))
+    if plan.passive:
+        lines.append(say(turn.lang, "secretary.nudged_page", names=_names(plan.passive)))
+    if not lines:
+        lines.append(say(turn.lang, "secretary.nobody"))
+    return Message("\n".join(lines), moves=(_back(turn, unit, again=True),))
+
+
+def _plan(turn: Turn, cycle: Cycle, members: list[Member]) -> nudges.Plan:
+    others = _others(turn, members)
+    waiting = outbox.with_waiting_reminder(turn.db, [each.assessment_id for each in others], turn.now)
+    return nudges.plan(cycle, others, waiting, turn.now)
 
 
 View = Callable[[Turn, Cycle, int, list[Member]], Message]

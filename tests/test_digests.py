@@ -48,10 +48,9 @@ def test_the_digest_says_for_each_missing_member_why_and_the_one_thing_to_do(dat
         "Chi bộ 1 · 25/11/2026\n"
         "Đã nộp 1/10 (10 %). Còn 20 ngày nữa là hết hạn nộp bản kiểm điểm (17:00 ngày 15/12/2026).\n"
         "\n"
-        "Đang làm (3): Em (chờ xem lại và nộp), Hoa (Câu 2/3), Lan (cần bổ sung).\n"
-        "Chưa bắt đầu (1): Bình.\n"
-        "Chỉ dùng trang web, cần gọi điện (1): Nga.\n"
-        "Không liên lạc được (1): Oanh.\n"
+        "Cần bổ sung (1): Lan (chờ xem lại và nộp).\n"
+        "Đang làm (2): Em (chờ xem lại và nộp), Hoa (Câu 2/3).\n"
+        "Chưa bắt đầu (3): Bình, Nga (không nhắn được), Oanh (không nhắn được).\n"
         "Chưa liên kết (1): Mai.\n"
         "Chưa được phân mẫu (1): Sơn.\n"
         "Viết bản giấy (1): Tú.\n"
@@ -303,8 +302,59 @@ def test_who_uses_only_the_page_finds_the_nudge_there(world: World) -> None:
     world.block("Tú")
     world.link("Tú", "web")
     asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
-    assert asked.text.splitlines()[-1] == "Chỉ dùng trang web, thấy lời nhắc khi mở trang; nên gọi điện: Tú."
-    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == "Đã gửi lời nhắc tới 5 đồng chí."
+    assert asked.text.splitlines()[-1] == (
+        "Chỉ dùng trang web, lời nhắc sẽ hiện khi đồng chí ấy mở trang; nên gọi điện: Tú."
+    )
+    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == (
+        "Đã gửi lời nhắc tới 4 đồng chí.\nLời nhắc sẽ hiện khi đồng chí ấy mở trang; nên gọi điện: Tú."
+    )
+
+
+def test_a_second_nudge_does_not_list_those_for_whom_one_waits(world: World) -> None:
+    for name in ("An", "Hoa", "Lan", "Em"):
+        world.submits(name)
+    world.block("Tú")
+    world.link("Tú", "web")
+    assert world.taps("Bình", "cell.nudge_yes=3", secretary.handle)[0].text == (
+        "Lời nhắc sẽ hiện khi đồng chí ấy mở trang; nên gọi điện: Tú."
+    )
+    asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
+    assert asked.text == (
+        "Lúc này không nhắc thêm được đồng chí nào.\n\nĐã có lời nhắc đang chờ gửi, hoặc chờ đồng chí ấy mở trang: Tú."
+    )
+    assert [move.value for move in asked.moves] == ["cell.show=3"]
+    world.now += timedelta(days=1)  # nobody opened the page, and it has expired
+    assert world.taps("Bình", "cell.nudge=3", secretary.handle)[0].text.splitlines()[1] == "• Tú (chưa nhắc lần nào)"
+
+
+def test_who_writes_on_the_page_is_counted_by_stage_and_is_not_to_be_called_once_a_reminder_was_shown(
+    world: World,
+) -> None:
+    for name in ("Hoa", "Lan", "Em", "Bình", "Tú"):
+        world.submits(name)
+    world.put("An", state=m.IN_PROGRESS, place="more", active_at=world.now)
+    world.block("An")
+    world.link("An", "web")
+    last = []
+    for reminded_at in (None, world.now):
+        world.put("An", reminded_at=reminded_at)
+        last.append(world.taps("Bình", "cell.show=3", secretary.handle)[0].text.splitlines()[-3:])
+    assert last == [
+        ["Đang làm (1): An (Câu 2/3; không nhắn được).", "", "Nên làm: gọi điện cho 1 đồng chí không nhắn được."],
+        ["Đang làm (1): An (Câu 2/3; không nhắn được).", "", "Nên làm: nhắc 1 đồng chí đang làm dở."],
+    ]
+
+
+def test_a_digest_after_one_of_version_0_1_compares_only_what_both_counted(world: World) -> None:
+    world.block("An")
+    world.at("2026-11-25 17:00")
+    old = {"submitted": 0, "in_progress": 0, "not_started": 5, "web_only": 0, "unreachable": 1, "unlinked": 0}
+    world.execute(sa.update(m.Outgoing).where(m.Outgoing.kind == m.DIGEST).values(facts=old))
+    world.messages.clear()
+    world.now += timedelta(hours=1)
+    world.submits("Lan")
+    world.at("2026-11-26 17:00")
+    assert world.received("Bình")[0].splitlines()[-2] == "So với lần trước: đã nộp +1."
 
 
 # ------------------------------------------------------------------ above the cells
@@ -340,8 +390,8 @@ def test_an_officer_sees_the_numbers_of_a_cell_and_no_names(world: World) -> Non
         "\n"
         "• đã nộp: 1\n"
         "• đang làm: 1\n"
-        "• chưa bắt đầu: 3\n"
-        "• không liên lạc được: 1"
+        "• chưa bắt đầu: 4\n"
+        "• không nhắn được: 1"
     )
     assert [(move.value, move.label) for move in shown.moves] == [("committee.unit=2", "Quay lại")]
 

@@ -293,7 +293,7 @@ def test_who_blocked_the_bot_gets_nothing_more_and_the_secretary_sees_it(world: 
     world.at("2026-12-01 08:00")
     assert world.everybody() == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
     world.at("2026-12-01 17:00")
-    assert "Không liên lạc được (1): An." in world.received("Bình")[-1].splitlines()
+    assert "Chưa bắt đầu (6): An (không nhắn được), Bình, Em, Hoa, Lan, Tú." in world.received("Bình")[-1].splitlines()
 
 
 def test_who_blocked_one_channel_is_reminded_on_the_other(world: World) -> None:
@@ -485,7 +485,7 @@ def test_a_page_that_rings_nobody_does_not_count_as_reminded(world: World) -> No
     world.at("2026-12-01 08:00")
     assert world.assessment("An").reminded == 0
     world.at("2026-12-01 17:00")
-    assert "Chỉ dùng trang web, cần gọi điện (1): An." in world.received("Bình")[-1].splitlines()
+    assert "Chưa bắt đầu (6): An (không nhắn được), Bình, Em, Hoa, Lan, Tú." in world.received("Bình")[-1].splitlines()
 
 
 # ------------------------------------------------------------------ what was claimed once and did not get out

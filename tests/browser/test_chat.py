@@ -172,6 +172,22 @@ def test_a_page_behind_others_closes_its_stream_and_catches_up(opened: Opened, e
     assert said(page) == [ASKED, WELCOME, "Còn 3 ngày."]
 
 
+def test_a_notice_counts_as_shown_once_the_page_is_looked_at(opened: Opened, echo: Echo) -> None:
+    def shown() -> object:
+        with echo.database.transaction(read_only=True) as db:
+            return db.execute(sa.select(m.Address.shown)).scalar_one()
+
+    page = joined(opened)
+    chat = page.url.rstrip("/").rpartition("/")[2]
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})")
+    echo.notice(chat, "reminder", dumps(Message("Còn 3 ngày.")))
+    page.wait_for_selector("text=Còn 3 ngày.")
+    assert shown() == 0
+    with page.expect_response("**/shown"):
+        page.evaluate("delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))")
+    assert shown() == 3
+
+
 def test_old_buttons_are_quiet_and_still_work(opened: Opened, echo: Echo) -> None:
     page = joined(opened)
     sends(page, "12 đề tài")
