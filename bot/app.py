@@ -21,6 +21,7 @@ from bot.documents import Documents
 from bot.health import Health
 from bot.hook import Hook
 from bot.inbox import Inbox
+from bot.present import present_at
 from bot.server import Server, server
 from bot.settings import Settings
 from bot.standing import RECEIVING, SENDING, Standing, Standings
@@ -88,6 +89,7 @@ class App:
             settings.lang,
             public_url,
             self.stop.is_set,
+            partial(present_at, lang=settings.lang),
         )
         self.sleep = sleep
         self.standings = Standings(database, now, monotonic=monotonic, sleep=sleep)

@@ -31,21 +31,26 @@ LEADS_TO = {
 
 def handle(turn: Turn) -> list[Message]:
     """The menu and its help. What is chosen in it goes to the flow it names."""
-    shown = show(turn)
+    here = show(turn)
     match turn.event:
         case Tapped("menu.help"):
-            return [shown.after(say(turn.lang, "menu.help_text"))]
+            return [here.after(say(turn.lang, "menu.help_text"))]
         case Tapped("menu.unknown"):
-            return [shown.after(say(turn.lang, "menu.unknown_command"))]
+            return [here.after(say(turn.lang, "menu.unknown_command"))]
         case Tapped():
-            return [shown]
-    return [shown.after(say(turn.lang, "menu.not_understood"))]
+            return [here]
+    return [here.after(say(turn.lang, "menu.not_understood"))]
 
 
 def show(turn: Turn) -> Message:
     """Who one is, what is open, and what one can do. The next words choose from it."""
-    assert turn.person is not None
     addresses.go(turn.db, turn.address.id, "menu")
+    return shown(turn)
+
+
+def shown(turn: Turn) -> Message:
+    """The menu, without going there."""
+    assert turn.person is not None
     standing, choices = _own_review(turn)
     if turn.person.units_as("secretary", "deputy"):
         choices.append(Choice("cell.open", say(turn.lang, "menu.cell")))

@@ -110,6 +110,20 @@ def test_a_reload_keeps_the_draft_and_the_history(opened: Opened) -> None:
     assert page.evaluate("localStorage.length") == 0
 
 
+def test_words_under_answers_that_are_gone_leave_no_label_behind(opened: Opened, echo: Echo) -> None:
+    page = joined(opened)
+    sends(page, "12 đề tài")
+    page.wait_for_selector(".choice")
+    with echo.database.transaction() as db:
+        db.execute(sa.update(m.Outgoing).values(body=None))
+    page.reload()
+    assert said(page) == []
+    sends(page, "13 đề tài")
+    page.wait_for_selector(".choice")
+    page.reload()
+    assert said(page) == ["Đã ghi: 13 đề tài", LEVEL]
+
+
 def test_what_could_not_be_saved_says_so_and_is_sent_again(opened: Opened, echo: Echo) -> None:
     page = joined(opened)
     echo.broken = True

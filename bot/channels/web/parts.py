@@ -7,10 +7,14 @@ from zoneinfo import ZoneInfo
 
 from bot.channels import Receive
 from bot.documents import Documents
+from handlers.messages import Message
+from storage.addresses import Address
 from storage.claims import Word
-from storage.database import Database
+from storage.database import Database, Db
 
 NAME = "web"
+Present = Callable[[Db, Address, datetime, str | None], Message | None]
+"""What a page shows below its history when it is opened; the text is that of the last message in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,4 @@ class Web:
     lang: str = "vi"
     public_url: str = ""
     stopping: Callable[[], bool] = lambda: False
+    present: Present = lambda db, address, now, last: None

@@ -20,7 +20,7 @@ from bot.channels.web.parts import NAME, Web
 from bot.channels.web.sessions import Sessions
 from bot.channels.web.watch import Page, Watch, take_due
 from bot.shown import mark_shown
-from handlers.messages import Document, Event, Said, Tapped
+from handlers.messages import Document, Event, Said, Tapped, dumps
 from handlers.texts import say
 from handlers.words import clean
 from storage import addresses, claims, people, webchat
@@ -49,7 +49,23 @@ class Talk:
         past = await self.said(address, 0, due=True)
         person = await self.web.database.read(lambda db: people.by_id(db, address.person_id or 0))
         lang = (person.lang if person else None) or self.web.lang
-        return page("chat.html", lang, name=person.name if person else "", past=past, words=words(lang, "web"))
+        stands = await self.stands(address, past)
+        name = person.name if person else ""
+        return page("chat.html", lang, name=name, past=past, stands=stands, words=words(lang, "web"))
+
+    async def stands(self, address: Address, past: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """Where the person stands, below what is still kept of the conversation, if that does not end with it.
+
+        It has no number and is stored nowhere: a page that is opened again shows it as it is then.
+        """
+        last = next((message["text"] for message in reversed(past) if "notice" not in message), None)
+        now = self.web.now()
+        try:
+            message = await self.web.database.read(lambda db: self.web.present(db, address, now, last))
+        except Exception as error:  # a data key is missing: the menu still leads on
+            log.error("web.cannot_show", error=type(error).__name__)
+            return None
+        return json.loads(dumps(message)) if message else None
 
     async def say(self, request: Request) -> Response:
         """Words that the person typed."""

@@ -73,7 +73,8 @@
     more.setAttribute("aria-label", words.older);
     more.setAttribute("aria-expanded", "false");
     more.onclick = () => more.setAttribute("aria-expanded", String(turn.classList.toggle("open")));
-    turn.querySelector(".foot").prepend(more);
+    const foot = turn.querySelector(".foot");
+    if (foot) foot.prepend(more);
     turn.append(box);
     if (newest) newest.classList.add("past");
     newest = turn;
@@ -299,18 +300,28 @@
   };
   (window.visualViewport || window).addEventListener("resize", fit);
 
-  // Opening: what was said, with our own words where they stood
-  JSON.parse($("past").textContent).forEach((message) => {
+  // Opening: what was said, with our own words where they stood; then where the person stands
+  const past = JSON.parse($("past").textContent), stands = JSON.parse($("stands").textContent);
+  mine = mine.filter((own) => past.length && own.after >= past[0].seq); // not under answers that are gone
+  keep(sessionStorage, "mine", mine);
+  past.forEach((message) => {
     while (mine.length && mine[0].after < message.seq) bubble("mine", mine.shift().said);
     draw(message);
   });
   mine.forEach((own) => bubble("mine", own.said));
   mine = kept(sessionStorage, "mine", []);
+  let last = log.querySelector(".turn.bot:last-of-type");
+  if (stands) {
+    const turn = bubble("bot new", stands.text);
+    turn.tabIndex = -1;
+    buttons(turn, stands);
+    if (!past.length || !past[past.length - 1].notice) last = turn;
+  }
   queue.forEach(put);
   document.querySelectorAll(".new").forEach((turn) => turn.classList.remove("new"));
   text.value = kept(localStorage, "draft", "");
   grow();
-  look(queue.length ? null : log.querySelector(".turn.bot:last-of-type"), true);
+  look(queue.length ? null : last, true);
   log.setAttribute("aria-live", "polite");
   if (!touch) text.focus({ preventScroll: true });
   pump();
