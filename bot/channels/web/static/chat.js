@@ -73,8 +73,7 @@
     more.setAttribute("aria-label", words.older);
     more.setAttribute("aria-expanded", "false");
     more.onclick = () => more.setAttribute("aria-expanded", String(turn.classList.toggle("open")));
-    const foot = turn.querySelector(".foot");
-    if (foot) foot.prepend(more);
+    (turn.querySelector(".foot") || turn.querySelector(".bubble").appendChild(make("div", "foot"))).prepend(more);
     turn.append(box);
     if (newest) newest.classList.add("past");
     newest = turn;
@@ -315,7 +314,9 @@
     const turn = bubble("bot new", stands.text);
     turn.tabIndex = -1;
     buttons(turn, stands);
-    if (!past.length || !past[past.length - 1].notice) last = turn;
+    const more = last && past[past.length - 1].notice && last.querySelector(".more");
+    if (more) more.click(); // what a reminder offers stays in sight
+    else last = turn;
   }
   queue.forEach(put);
   document.querySelectorAll(".new").forEach((turn) => turn.classList.remove("new"));
