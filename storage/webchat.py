@@ -10,7 +10,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage import addresses
+from storage import addresses, notes
 from storage import models as m
 from storage.addresses import Address
 from storage.claims import CannotWord, Word, lost_sight
@@ -83,11 +83,14 @@ def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
 
     Any process that serves the page may do it. As in a turn the person is locked first; then the address, so that
     numbers become visible in their order. Those that have expired or are not wanted any more are closed on the way.
-    Raises CannotWord for one that can be neither opened nor worded; an error of the database is raised as it is.
+    While everything is paused all of them wait. Raises CannotWord for one that can be neither opened nor worded; an
+    error of the database is raised as it is.
     """
     _lock(db, address_id)
     address = addresses.by_id(db, address_id)
     _expire(db, address_id, now)
+    if notes.paused(db):
+        return 0
     rows = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)

@@ -11,7 +11,7 @@ from bot.channels.web.talk import Talk
 from bot.channels.web.watch import Page
 from handlers.messages import Message, dumps
 from storage import models as m
-from storage import webchat
+from storage import notes, webchat
 from storage.database import Database
 from storage.outbox import Outgoing
 from tests.echo import LEVEL, Echo, member, web
@@ -79,6 +79,18 @@ async def test_two_processes_give_each_notice_one_number(database: Database) -> 
     assert sum(taken) == 20
     assert [row.seq for row in rows] == list(range(3, 23))
     assert sorted(row.key for row in rows) == sorted(f"notice:{number}" for number in range(20))
+
+
+async def test_while_all_is_paused_what_is_due_for_a_page_waits(database: Database) -> None:
+    echo = Echo(database, member(database))
+    chat = (await Browser(echo).joins())[6:-1]
+    queue(echo, chat)
+    with database.transaction() as db:
+        address = db.execute(sa.select(m.Address.id)).scalar_one()
+        notes.write(db, notes.PAUSED, "yes")
+        assert webchat.take_due(db, address, echo.clock(), wording) == 0
+        notes.write(db, notes.PAUSED, None)
+        assert webchat.take_due(db, address, echo.clock(), wording) == 2
 
 
 async def test_a_notice_that_cannot_be_worded_is_put_aside_for_the_others(echo: Echo) -> None:
