@@ -22,6 +22,7 @@ from handlers.routes import route
 from storage import assessments, claims, enrolments, notes, outbox
 from storage import models as m
 from storage.database import Database
+from tests import test_web_shown
 from tests.season import CYCLE, SAIGON, World
 
 FIRST = (
@@ -101,12 +102,23 @@ CONTRACT = {
         "the other channel",
         "who_blocks_the_bot_and_is_known_by_an_event_is_reminded_on_the_other_channel",
     ),
+    # a page, which rings nobody (tests/test_web_shown.py)
+    "given to a page": (
+        "counts once the page says that it has shown it",
+        "a_reminder_counts_when_the_page_says_it_was_shown_and_not_when_it_was_given",
+    ),
+    "not shown yet": ("no further one on that page", "at_most_one_reminder_waits_for_a_page"),
+    "not shown, then submitted": (
+        "taken back",
+        "a_reminder_that_waits_on_a_hidden_page_is_taken_back_when_they_submit",
+    ),
+    "a page alone, never opened": ("does not count", "a_page_that_rings_nobody_does_not_count_as_reminded"),
 }
 
 
 def test_each_row_of_the_contract_names_a_test() -> None:
     named = {f"test_{test}" for _, test in CONTRACT.values()}
-    assert named - set(globals()) == set()
+    assert named - set(globals()) - set(vars(test_web_shown)) == set()
 
 
 @pytest.fixture
