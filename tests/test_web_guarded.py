@@ -1,18 +1,22 @@
 """One notice that cannot be opened or worded, or an error that passes, silences no other page of the process."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
+import httpx2
 import sqlalchemy as sa
 
+from bot.channels.web import application
 from bot.channels.web.talk import Talk
 from bot.channels.web.watch import Page
-from handlers.messages import Message, dumps
+from handlers.messages import Document, Message, dumps
 from storage import models as m
 from storage.database import Database
 from storage.outbox import Outgoing
 from storage.sealing import Sealer
 from tests.echo import WELCOME, Echo, member, web
-from tests.surfing import Browser, texts
+from tests.surfing import HERE, Browser, texts
 
 OTHER_KEY = Sealer([b"b" * 32])
 
@@ -87,6 +91,18 @@ async def test_a_page_opens_while_what_is_due_for_it_cannot_be_given(echo: Echo)
     assert (await browser.http.get(chat)).status_code == 200
     assert texts(await browser.http.get(f"{chat}since?after=1")) == [WELCOME]
     assert state(echo.database, "later")[0] == m.QUEUED
+
+
+async def test_a_file_that_cannot_be_built_now_is_answered_with_a_page_that_says_so(echo: Echo, tmp_path: Path) -> None:
+    served = web(echo)
+    away = replace(served.documents, database=Database(f"sqlite:///{tmp_path}/away/none.db"))
+    app = application(replace(served, documents=away))
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=HERE, headers={"Origin": HERE})
+    link = away.path(Document("review.docx", 1), echo.person)
+    answer = await http.post(link)
+    assert answer.status_code == 503
+    assert "Tệp lúc này chưa tạo được. Đồng chí thử lại sau ít phút." in answer.text
+    assert (await http.get(link)).status_code == 200
 
 
 async def test_said_words_that_cannot_be_opened_any_more_leave_the_page_and_its_stream_open(
