@@ -283,9 +283,8 @@ class Inbox:
             elif rows and rows[-1]["state"] == m.QUEUED:
                 ran.queued.add((address.channel, address.bot))
         ran.at = None
-        with sent_together(db):
-            theirs.write()
-            outbox.put_all(db, rows, now)
+        theirs.write()
+        outbox.put_all(db, rows, now)
         if ran.queued - delivering.keys():
             outbox.announce(db)
         checkpoint("turn.before_commit")

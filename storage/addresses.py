@@ -156,7 +156,7 @@ def together(db: Db, chats: Sequence[Chat], now: datetime, *, wait: bool) -> dic
     people = sorted({address.person_id for address in found.values() if address.person_id})
     nobodys = sorted(address.id for address in found.values() if not address.person_id)
     with sent_together(db):
-        _LOCK_TIMEOUT.run(db)
+        _LOCK_TIMEOUT.later(db)
         held = _LOCK_PEOPLE[wait].later(db, ids=people)
         free = _LOCK_ADDRESSES[wait].later(db, ids=nobodys) if nobodys else list
         again = _later(db, list(found))

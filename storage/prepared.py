@@ -66,7 +66,7 @@ class Prepared:
         """Write; how many rows were."""
         compiled = self._for(db, values)
         _, count = drive(db, compiled.text, compiled.bound(values))
-        return count
+        return _known(count)
 
     def each(self, db: Db, many: Sequence[Mapping[str, Any]]) -> int:
         """Write once for each of these; how many rows were written in all."""
@@ -74,7 +74,7 @@ class Prepared:
             return self.run(db, **many[0]) if many else 0
         compiled = self._for(db, {})
         _, count = drive(db, compiled.text, [compiled.bound(values) for values in many], many=True)
-        return count
+        return _known(count)
 
     def _for(self, db: Db, values: Mapping[str, Any]) -> "_Compiled":
         if not db.in_transaction():  # the driver would commit it at once
@@ -85,6 +85,12 @@ class Prepared:
         if key not in self._compiled:
             self._compiled[key] = _Compiled(self.statement, db.dialect, lists if one else ())
         return self._compiled[key]
+
+
+def _known(count: int) -> int:
+    if count < 0:  # a save that was overtaken would look like one that was stored
+        raise RuntimeError("how many rows were written is not known within sent_together")
+    return count
 
 
 class _Compiled:
@@ -152,8 +158,8 @@ def ask(db: Db, text: str, values: Any) -> Any:
 def sent_together(db: Db) -> Iterator[None]:
     """Statements that do not wait for one another: PostgreSQL is sent them in one go, and the errors come at the end.
 
-    What is read of them is read afterwards, and of those that write nobody learns how many rows they touched. Nothing
-    but prepared statements may run inside.
+    Nothing but `Prepared.later` may run inside, and what it gives is read afterwards. How many rows a statement wrote
+    is not known yet: one that would say so raises RuntimeError.
     """
     if db.dialect.name == "sqlite":
         yield
