@@ -28,6 +28,7 @@ bench: $(call stamp,test) .venv-peers/bin/python
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.broadcast
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.beside
 check: $(call stamp,test) $(call stamp,lint)
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	$(BIN)/python -m pytest -q

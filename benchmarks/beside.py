@@ -1,6 +1,6 @@
 """What one thing costs in this program, beside an older checkout of it, taking turns.
 
-    git worktree add /tmp/older v0.1
+    git worktree add /tmp/older 27641c0
     .venv/bin/python -m benchmarks.beside /tmp/older [--rounds 5] [--only turn poisoned upkeep rewritten]
 
 *turn*: one answer when nothing else is going on, until it is confirmed, on SQLite and on PostgreSQL; beside it a
