@@ -37,6 +37,7 @@ class Took:
     """What one command took."""
 
     seconds: float
+    cpu: float  # seconds of the processor, the command's own: a busy machine lengthens only the others
     megabytes: float
     slowest: float  # ms, of the turns beside it
     turns: int
@@ -109,7 +110,7 @@ def run(tree: Path, url: str, *words: str) -> Took:
         turns.ends.set()
         turns.join()
     slowest = max(turns.waits, default=0)
-    return Took(seconds, used.ru_maxrss / 1024, slowest * 1e3, len(turns.waits), longest)
+    return Took(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, slowest * 1e3, len(turns.waits), longest)
 
 
 def alone(url: str, seconds: float) -> Took:
@@ -119,7 +120,7 @@ def alone(url: str, seconds: float) -> Took:
     time.sleep(seconds)
     turns.ends.set()
     turns.join()
-    return Took(seconds, 0, max(turns.waits) * 1e3, len(turns.waits), 0)
+    return Took(seconds, 0, 0, max(turns.waits) * 1e3, len(turns.waits), 0)
 
 
 def link(url: str) -> None:
@@ -159,17 +160,17 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=260_000)
     given = parser.parse_args()
     server = Postgres(durable=True) if given.postgresql else None
-    print("| command | tree | seconds | peak MB | slowest turn, ms | turns | longest line |\n" + "|---" * 7 + "|")
+    print(
+        "| command | tree | seconds | CPU s | peak MB | slowest turn, ms | turns | longest line |\n" + "|---" * 8 + "|"
+    )
     for number, tree in enumerate(given.tree or [HERE]):
         with tempfile.TemporaryDirectory() as folder:
             if server:
                 server.execute(f"CREATE DATABASE season{number}")
             url = server.url(f"season{number}") if server else f"sqlite:///{folder}/season.db"
             for name, took in measured(tree.resolve(), url, Path(folder), given.rows, given.people).items():
-                figures = (
-                    f"{took.seconds:.1f} | {took.megabytes:.0f} | {took.slowest:.0f} | {took.turns} | {took.shown}"
-                )
-                print(f"| {name} | {tree} | {figures} |", flush=True)
+                figures = f"{took.seconds:.1f} | {took.cpu:.1f} | {took.megabytes:.0f} | {took.slowest:.0f}"
+                print(f"| {name} | {tree} | {figures} | {took.turns} | {took.shown} |", flush=True)
     if server:
         server.stop()
 
