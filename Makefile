@@ -1,12 +1,14 @@
-# make demo: play it in the browser.  make test: all tests.  make faults: the long fault tests.  make browser: those in Chromium.  make check: what CI runs.  make bench: how fast it is.
+# make demo: play it in the browser.  make test: all tests.  make faults: the long fault tests.  make season: a hundred seasons drawn at random.  make browser: those in Chromium.  make check: what CI runs.  make bench: how fast it is.
 PY ?= python3
 PORT ?= 8000
+SEEDS ?= 100
+FIRST_SEED ?= 0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 LOCKED := --require-hashes --only-binary=:all:
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 stamp = .venv/.$(1)-$(shell sha256sum $(1).lock 2>/dev/null | cut -c1-16)
-.PHONY: install demo chat test faults browser pictures bench check lock
+.PHONY: install demo chat test faults season browser pictures bench check lock
 install: $(call stamp,run)
 demo: $(call stamp,run)
 	$(BIN)/kiemdiem demo --port $(PORT)
@@ -17,6 +19,8 @@ test: $(call stamp,test)
 faults: $(call stamp,test)  # the long ones: at most ten minutes
 	$(BIN)/python -m pytest -q -m slow --ignore=tests/test_broadcast.py
 	$(BIN)/python -m pytest -q -m slow -n 0 -s tests/test_broadcast.py
+season: $(call stamp,test)  # the ten of make faults and ninety more; FIRST_SEED=7 SEEDS=1 plays one again
+	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest -q -m slow tests/scenario
 browser: $(call stamp,browser)
 	$(BIN)/python -m pytest -q -n 0 -m browser tests/browser
 pictures: $(call stamp,browser)  # of the README, from the demo as it runs

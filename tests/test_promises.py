@@ -11,7 +11,7 @@ PROOFS = re.findall(r"`(test_\w+\.py)::(test_\w+)`( \(long)?", (TESTS.parent / "
 def _tests() -> dict[tuple[str, str], bool]:
     """Every test by file and name, and whether all of it is marked slow."""
     found = {}
-    for file in TESTS.glob("test_*.py"):
+    for file in TESTS.rglob("test_*.py"):
         for node in ast.parse(file.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found[file.name, node.name] = any(

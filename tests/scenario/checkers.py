@@ -72,7 +72,7 @@ def told_in_vain(history: History) -> Iterator[Wrong]:
             yield Wrong("b", who, told.at, f"{told.kind} out of the season")
     for each in history.failed:
         life = history.life_of(each.chat)
-        if each.how == "blocked" and life and life.closed_for[each.chat].at(each.at):
+        if each.how == "blocked" and life and life.closed_for[each.chat].during(each.at - MINUTE, each.at) == {True}:
             yield Wrong("b", life.name, each.at, "tried again although known to be blocked")
 
 
@@ -163,12 +163,13 @@ def mute(history: History) -> Iterator[Wrong]:
         for chat in life.open:
             replies = [each for each in history.told if each.chat == chat and each.kind == "reply"]
             for turn in (each for each in history.turns if each.chat == chat):
-                answer = next((each for each in replies if each.at >= turn.at), None)
                 worked = history.stretch(turn.at, turn.at + 3 * DAY, wall=False, paused_too=True)
-                late = answer is None or (worked is not None and answer.at > worked[1])
-                if worked is not None and late and life.open[chat].during(turn.at, worked[1]) == {True}:
+                if worked is None or life.open[chat].during(turn.at, worked[1]) != {True}:
+                    continue
+                answer = next((each for each in replies if turn.at <= each.at <= worked[1]), None)
+                if answer is None:
                     yield Wrong("f", life.name, turn.at, f"{turn.what!r} was confirmed and not answered")
-                if answer is not None and not late:
+                else:
                     replies.remove(answer)
 
 
