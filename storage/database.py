@@ -1,8 +1,10 @@
 """One database, SQLite or PostgreSQL: its engine, its transactions, its thread."""
 
 import asyncio
+import secrets
 import select
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -198,12 +200,15 @@ class Database:
                 return work(db)
 
         def job() -> T:
-            for _ in range(TRIES - 1):
+            for tried in range(1, TRIES):
                 try:
                     return once()
                 except sa.exc.DBAPIError as error:
                     if not may_be_tried_again(error):
                         raise
+                time.sleep(
+                    tried * (10 + secrets.randbelow(20)) / 1000
+                )  # begun at once, it would meet the other one again
             return once()
 
         return await asyncio.get_running_loop().run_in_executor(self.writers, job)
