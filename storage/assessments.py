@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage import models as m
-from storage.database import Db
+from storage.database import Db, Overtaken
 from storage.prepared import Prepared, any_of
 from storage.sealing import opened, seal
 
@@ -178,10 +178,6 @@ class Step:
     remind_at: datetime | None
     now: datetime
     address_id: int | None
-
-
-class Overtaken(Exception):
-    """Somebody else changed an assessment after it was read: what was to be stored would overwrite that."""
 
 
 def save(db: Db, *steps: Step) -> None:

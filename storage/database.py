@@ -22,8 +22,8 @@ from storage.prepared import drive, insert_of, without_values
 from storage.sealing import Sealer
 
 __all__ = [
-    "Database", "Db", "NotStored", "Utc", "cannot_store", "concerns_some", "insert_new", "may_be_tried_again",
-    "one_at_a_time", "put", "server_time",
+    "Database", "Db", "NotStored", "Overtaken", "Utc", "cannot_store", "concerns_some", "insert_new",
+    "may_be_tried_again", "one_at_a_time", "put", "server_time",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -113,9 +113,25 @@ class Utc(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Overtaken(Exception):
+    """Somebody else changed a row after it was read: what was to be stored would overwrite that."""
+
+
 def may_be_tried_again(error: BaseException) -> bool:
-    """Whether the same transaction, begun anew, may succeed: a deadlock or a serialisation failure (PostgreSQL)."""
-    return _sqlstate(error) in {"40P01", "40001"}
+    """Whether the same transaction, begun anew, may succeed: `Overtaken`, a deadlock, or a serialisation failure."""
+    return isinstance(error, Overtaken) or _sqlstate(error) in {"40P01", "40001"}
+
+
+def _tried(once: Callable[[], T]) -> T:
+    """What *once* returns, at most at the third try."""
+    for tried in range(1, TRIES):
+        try:
+            return once()
+        except Exception as error:
+            if not may_be_tried_again(error):
+                raise
+        time.sleep(tried * (10 + secrets.randbelow(20)) / 1000)  # begun at once, it would meet the other one again
+    return once()
 
 
 def _sqlstate(error: BaseException) -> str | None:
@@ -178,40 +194,26 @@ class Database:
                 yield connection
 
     def written(self, work: Callable[[Db], T]) -> T:
-        """Run *work* in a transaction in this thread; its result, once committed. A deadlock is tried again."""
-        for attempt in range(3):
-            try:
-                with self.transaction() as db:
-                    return work(db)
-            except Exception as error:
-                if attempt == 2 or not may_be_tried_again(error):
-                    raise
-        raise AssertionError
+        """As ``write``, in this thread: for commands."""
+
+        def once() -> T:
+            with self.transaction() as db:
+                return work(db)
+
+        return _tried(once)
 
     async def write(self, work: Callable[[Db], T]) -> T:
         """Run *work* in one transaction in the database's thread; its result, once committed.
 
-        After a deadlock or a serialisation failure it is run again from the start, in a new transaction: what *work*
-        keeps outside of the database it begins anew each time.
+        After a deadlock, a serialisation failure or `Overtaken` it is run again from the start, in a new transaction:
+        what *work* keeps outside of the database it begins anew each time.
         """
 
         def once() -> T:
             with self._kept() if self.is_sqlite else self.transaction() as db:
                 return work(db)
 
-        def job() -> T:
-            for tried in range(1, TRIES):
-                try:
-                    return once()
-                except sa.exc.DBAPIError as error:
-                    if not may_be_tried_again(error):
-                        raise
-                time.sleep(
-                    tried * (10 + secrets.randbelow(20)) / 1000
-                )  # begun at once, it would meet the other one again
-            return once()
-
-        return await asyncio.get_running_loop().run_in_executor(self.writers, job)
+        return await asyncio.get_running_loop().run_in_executor(self.writers, _tried, once)
 
     async def read(self, work: Callable[[Db], T]) -> T:
         """Run *work* in a transaction that only reads: no turn waits for it."""

@@ -19,7 +19,7 @@ from storage import addresses, assessments, people
 from storage import models as m
 from storage.addresses import Address
 from storage.assessments import Step
-from storage.database import Database, Db
+from storage.database import Database, Db, Overtaken
 from tests.conftest import postgres_database
 from tests.joining import Chat, World
 from tests.postgres import Postgres
@@ -135,6 +135,6 @@ def test_a_step_from_an_older_revision_is_not_stored(database: Database) -> None
     assert mine is not None
     phone.says("Hai")
     late = Step(mine, [("more", "cũ", True)], "more", m.IN_PROGRESS, None, world.now, phone.address.id)
-    with pytest.raises(assessments.Overtaken), database.transaction() as db:
+    with pytest.raises(Overtaken), database.transaction() as db:
         assessments.save(db, late)
     assert revision_and_answers(world) == (2, 2)

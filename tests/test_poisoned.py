@@ -18,7 +18,7 @@ from handlers.turn import Turn
 from storage import addresses, incoming, notes, outbox
 from storage import database as storage_database
 from storage import models as m
-from storage.database import Database, Db, cannot_store
+from storage.database import Database, Db, Overtaken, cannot_store
 from tests.conftest import postgres_database, sqlite_database
 from tests.postgres import Postgres
 from tests.test_inbox import Desk
@@ -195,6 +195,22 @@ async def test_what_can_never_be_serialised_is_tried_three_times(postgres: Postg
     assert isinstance(caught.value.orig, psycopg.errors.SerializationFailure)
     assert len(tries) == 3
     database.close()
+
+
+async def test_a_step_that_was_overtaken_is_run_again_with_what_is_true_then(database: Database) -> None:
+    tries: list[None] = []
+
+    def work(db: Db) -> str:
+        tries.append(None)
+        if len(tries) == 1:
+            notes.write(db, "a", "b")
+            raise Overtaken
+        return notes.read(db, "a") or "undone"
+
+    assert await database.write(work) == "undone"
+    tries.clear()
+    assert database.written(work) == "undone"
+    assert len(tries) == 2
 
 
 async def test_a_claim_that_is_run_again_sends_each_reply_once(postgres: Postgres) -> None:
