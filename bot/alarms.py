@@ -1,6 +1,6 @@
 """What must not stand still, and does: for ``check``, for health, for the operator's eyes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -48,12 +48,12 @@ def span(lang: str, length: timedelta) -> str:
 
 def alarms(db: Db, now: datetime) -> list[Alarm]:
     """Everything that stands still now: one cause is told once, by what lies nearest to it."""
-    found = [*_wall_clock(db, now), *_channels(db, now)]
+    troubles = _troubles(db)
+    found = [*_wall_clock(db, now), *_channels(db, now, troubles)]
     found += _jobs(db, now) or _nothing_put(db, now)
-    waits = found and any(each.name == "clock" or each.name.startswith("channel_") for each in found)
-    states = stuck.counts(db, now)
+    states = stuck.counts(db, now, troubles.keys())
     ended = sum(count for state, count in states.items() if state in (m.REFUSED, m.UNSURE))
-    if not waits:
+    if not any(each.name == "clock" for each in found):
         ended += states.get(m.QUEUED, 0)
         if hanging := states.get(m.CLAIMED, 0):
             found.append(Alarm("claim", {"count": hanging}))
@@ -72,21 +72,28 @@ def clock_differs(db: Db, now: datetime) -> list[Alarm]:
 
 
 def _wall_clock(db: Db, now: datetime) -> Iterator[Alarm]:
-    """The machine's clock, compared with the jobs' last times."""
-    if (ahead := max((at - now for at, _, _ in job_runs.newest(db).values()), default=LATE)) > LATE:
-        yield Alarm("clock_behind", {"span": ahead})
+    """The machine's clock, compared with the last times of the jobs that run each minute."""
+    often = [at - now for name, (at, _, _) in job_runs.newest(db).items() if JOBS.get(name, 0) <= 60]
+    if often and min(often) > LATE:
+        yield Alarm("clock_behind", {"span": min(often)})
 
 
-def _channels(db: Db, now: datetime) -> Iterator[Alarm]:
-    """A line for each channel that does not work, whichever of its directions it is."""
-    troubles: dict[str, Trouble] = {}
+def _troubles(db: Db) -> dict[str, Trouble]:
+    """By sender ("telegram:123"), the first trouble of each bot, whichever of its directions it is."""
+    found: dict[str, Trouble] = {}
     for name, text in notes.beginning(db, notes.STOPPED).items():
-        channel, trouble = name.removeprefix(notes.STOPPED).partition(":")[0], from_json(text)
-        if channel not in troubles or trouble.since < troubles[channel].since:
-            troubles[channel] = trouble
-    for channel, trouble in sorted(troubles.items()):
+        sender, trouble = name.removeprefix(notes.STOPPED).rpartition(":")[0], from_json(text)
+        if sender not in found or trouble.since < found[sender].since:
+            found[sender] = trouble
+    return found
+
+
+def _channels(db: Db, now: datetime, troubles: Mapping[str, Trouble]) -> Iterator[Alarm]:
+    """A line for each bot that does not work."""
+    for sender, trouble in sorted(troubles.items()):
         kind = trouble.kind if trouble.kind in KINDS else "refused"
-        values = {"channel": channel.capitalize(), "span": now - trouble.since, "why": trouble.why}
+        channel = sender.partition(":")[0].capitalize()
+        values = {"channel": channel, "span": now - trouble.since, "why": trouble.why}
         yield Alarm(f"channel_{kind}", values)
     for name, at in notes.beginning(db, notes.WEBHOOK_TAKEN).items():
         ago = now - datetime.fromisoformat(at)

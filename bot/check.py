@@ -177,7 +177,8 @@ def _season(db: Db, now: datetime, found: Findings) -> None:
         found.note("no_cycle")
     elif count := pulse.without_form(db, cycle.id):
         found.no("without_form", count=count)
-    told = clock_differs(db, now) + alarms(db, now)
+    differs = clock_differs(db, now)
+    told = differs + [each for each in alarms(db, now) if not (differs and each.name == "clock_behind")]
     found.alarms = {alarm.name for alarm in told}
     found.wrong += [alarm.sentence(found.lang) for alarm in told]
     found.ran = notes.read(db, "telegram_username") is not None

@@ -146,7 +146,7 @@ class Delivery:
         """Ask the channel whether it takes us: at the start, and once it stopped again and again, ever later."""
         while True:
             await self.try_channel()
-            if not self.stopped and self.standing.trouble is None:
+            if not self.stopped and self.standing.trouble is None and self.standing.proven:
                 await self.halted.wait()
             self.halted.clear()
             await self.standing.wait()

@@ -62,6 +62,7 @@ def set_up(level: str = "INFO", *, secrets: tuple[str, ...] = ()) -> None:
     logging.raiseExceptions = False
     logging.captureWarnings(True)
     logging.getLogger("telegram").setLevel(logging.CRITICAL)  # it prints answers, which repeat people's words
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it prints what the server says, which may quote values
     sys.excepthook = _crashed
     sys.unraisablehook = lambda found: _ended_unseen(found.exc_value)
     threading.excepthook = lambda found: _ended_unseen(found.exc_value)

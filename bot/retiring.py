@@ -6,7 +6,7 @@ from pathlib import Path
 from bot import tables
 from bot.listing import some
 from handlers.texts import say
-from storage import audit, retiring
+from storage import audit, notes, retiring
 from storage.database import Db
 
 CHANNEL = "telegram"
@@ -15,6 +15,8 @@ CHANNEL = "telegram"
 def retire_bot(db: Db, bot: str, now: datetime, lang: str, out: Path | None) -> list[str]:
     """Close the addresses of an old bot; what became of them, for the operator. It is recorded."""
     done = retiring.retire(db, CHANNEL, bot)
+    for name in notes.beginning(db, f"{notes.STOPPED}{CHANNEL}:{bot}:"):
+        notes.write(db, name, None)
     if done.closed:
         audit.record(db, "bot.retired", now)
     if out:

@@ -10,7 +10,7 @@ from handlers import cycles as rules
 from handlers.calendar import next_reminder
 from handlers.cycles import Cycle
 from handlers.forms import Form, Problem
-from storage import audit, cycles, reminders
+from storage import audit, cycles, outbox, reminders
 from storage.database import Database, Db
 
 
@@ -72,6 +72,7 @@ def move_deadline(db: Db, cycle: Cycle, due: datetime, closes: datetime, now: da
     moved = replace(cycle, due=due, closes=closes)
     cycles.change(db, cycle.id, rules.dumps(moved))
     reschedule(db, moved, now)
+    outbox.reword_first_notices(db, moved.closes)
     audit.record(db, "cycle.deadline_moved", now, cycle_id=cycle.id)
     return moved
 

@@ -128,6 +128,7 @@ def put_first_notices(db: Db, cycle: Cycle, page: list[season_counts.Bound], now
                 "address_id": each.address_id,
                 "person_id": each.person_id,
                 "assessment_id": each.assessment_id,
+                "expires_at": cycle.closes,
                 "due_at": at,  # it is worded when it is claimed: the deadline may have moved by then
             }
             for each in page

@@ -16,7 +16,7 @@ def mark_shown(db: Db, address_id: int, seq: int, now: datetime) -> None:
     """
     cycle = current_cycle(db)
     for outgoing in webchat.mark_shown(db, address_id, seq, now):
-        if outgoing.kind != m.REMINDER or outgoing.assessment_id is None or cycle is None:
+        if outgoing.kind != m.REMINDER or outgoing.assessment_id is None or cycle is None or not cycle.runs(now):
             continue
         reminders.lock(db, outgoing.assessment_id)
         assessment = assessments.by_id(db, outgoing.assessment_id)

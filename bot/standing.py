@@ -168,11 +168,17 @@ class Standings:
                 pausing.cancel()
 
     async def note(self) -> None:
-        """Bring the notes in the database up to date."""
+        """Bring the notes in the database up to date; those of earlier bots of a channel that runs here are removed."""
+        wanted: dict[str, str | None] = {}
         for name in self.all.keys() - self.noted.keys():
-            self.noted[name] = before = await self.database.read(partial(notes.read, name=name))
-            self._go_on(self.all[name], before)
-        wanted = {name: _as_json(each.trouble) for name, each in self.all.items()}
+            channel, bot, _ = name.removeprefix(notes.STOPPED).split(":")
+            there = await self.database.read(partial(notes.beginning, prefix=f"{notes.STOPPED}{channel}:"))
+            for other in there:
+                if not other.startswith(f"{notes.STOPPED}{channel}:{bot}:"):
+                    self.noted[other], wanted[other] = there[other], None
+            self.noted[name] = there.get(name)
+            self._go_on(self.all[name], there.get(name))
+        wanted |= {name: _as_json(each.trouble) for name, each in self.all.items()}
         changed = {name: value for name, value in wanted.items() if value != self.noted[name]}
         taken = dict(self.taken)
         if not changed and not taken:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from handlers import digests, notices
-from handlers.calendar import deadline_reminder, is_quiet, local_day, next_reminder, out_of_quiet
+from handlers.calendar import allowed, deadline_reminder, is_quiet, local_day, next_reminder, out_of_quiet
 from handlers.cycles import Cycle
 from handlers.messages import Message, dumps, loads
 from handlers.progress import below, stage_of, standings, tallies
@@ -32,15 +32,15 @@ def worded(db: Db, outgoing: Outgoing, now: datetime, lang: str = "vi") -> str |
     lang = person.lang or lang
     match outgoing.kind:
         case m.NOTICE:
-            return _opened(db, outgoing, cycle, now, lang)
+            found = _opened(db, outgoing, cycle, now, lang)
         case m.REMINDER:
-            message = _reminder(db, outgoing, cycle, now, lang)
+            found = _reminder(db, outgoing, cycle, now, lang)
         case _:
-            message = _digest(db, outgoing, cycle, person, now, lang)
-    return dumps(message) if message else None
+            found = _digest(db, outgoing, cycle, person, now, lang)
+    return dumps(found) if isinstance(found, Message) else found
 
 
-def _opened(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> str | datetime | None:
+def _opened(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | datetime | None:
     """The first notice of a season, with the deadline as it is now, to who still owes a review."""
     assert outgoing.assessment_id is not None
     assessment = assessments.by_id(db, outgoing.assessment_id)
@@ -48,19 +48,24 @@ def _opened(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) 
         return None
     if cycle.closed or now > cycle.due:
         return None
+    if now < cycle.opens:
+        return allowed(cycle, cycle.opens)
     if outgoing.channel != "web" and is_quiet(cycle, now):  # a page rings nobody
         return out_of_quiet(cycle, now)
-    return dumps(notices.opened(lang, cycle, assessment.id))
+    return notices.opened(lang, cycle, assessment.id)
 
 
-def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | None:
+def _reminder(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime, lang: str) -> Message | datetime | None:
     """A reminder, if it still applies. Then it is counted, but not on a page.
 
     It is asked at each claim, for a send may have failed.
     """
     assert outgoing.assessment_id is not None
-    if cycle.closed or not cycle.opens <= now <= cycle.closes or is_quiet(cycle, now):
+    if not cycle.runs(now):
         return None
+    if is_quiet(cycle, now):
+        morning = out_of_quiet(cycle, now)
+        return morning if outgoing.expires_at is not None and morning < outgoing.expires_at else None
     reminders.lock(db, outgoing.assessment_id)
     assessment = assessments.by_id(db, outgoing.assessment_id)
     if assessment is None or not assessment.owes or assessment.cycle_id != cycle.id or assessment.form_id is None:

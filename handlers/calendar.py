@@ -118,6 +118,8 @@ def next_reminder(
         if reminded_at is not None and slot <= reminded_at:
             continue
         at = slot if reminded_at is None else allowed(cycle, max(slot, reminded_at + cycle.minimum_gap))
+        if reminded >= cycle.at_most and local_day(cycle, at) != local_day(cycle, slot):
+            continue  # the deadline's own reminder belongs to its day
         if after < at <= cycle.closes:
             return at
     return None

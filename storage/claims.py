@@ -91,6 +91,7 @@ def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, par
             state=m.QUEUED,
             claimed_by=None,
             due_at=due_at,
+            created_at=due_at,
             parts_sent=parts_sent,
             attempts=m.Outgoing.attempts + (1 if counted else 0),
         )
@@ -98,8 +99,8 @@ def put_back(db: Db, key: str, run: str, due_at: datetime, *, counted: bool, par
 
 
 def _uncount(db: Db, *which: sa.ColumnElement[bool]) -> None:
-    """Undo the count of the claimed reminders among *which* that surely were not sent, and drop their words."""
-    these = (*which, m.Outgoing.kind == m.REMINDER, m.Outgoing.state == m.CLAIMED, m.Outgoing.parts_sent == 0)
+    """Undo the count of the reminders among *which* that surely were not sent, and drop their words."""
+    these = (*which, m.Outgoing.kind == m.REMINDER, m.Outgoing.parts_sent == 0)
     for row in db.execute(sa.select(m.Outgoing.id, m.Outgoing.assessment_id, m.Outgoing.facts).where(*these)).all():
         if row.facts is not None and row.assessment_id is not None:
             reminders.uncount(db, row.assessment_id, reminders.counted(row.facts))
@@ -139,7 +140,7 @@ def unreachable(db: Db, address_id: int, why: str, *, in_flight: bool = True) ->
     )
     states = (m.QUEUED, m.CLAIMED) if in_flight else (m.QUEUED,)
     if in_flight:
-        _uncount(db, m.Outgoing.address_id == address_id)
+        _uncount(db, m.Outgoing.address_id == address_id, m.Outgoing.state == m.CLAIMED)
     waiting = sa.update(m.Outgoing).where(m.Outgoing.address_id == address_id, m.Outgoing.state.in_(states))
     if other:
         there = {"address_id": other[0], "sender": other[1]}
@@ -174,19 +175,23 @@ def put_back_lost(db: Db, run: str, bot: tuple[str, str], in_hand: Container[str
             )
 
 
+def ahead(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """What was put, or put back, by a clock that was ahead of *now*, to be sent at once: not what is put for later."""
+    return (
+        m.Outgoing.due_at > now,
+        m.Outgoing.created_at > now + LONGEST_WAIT,
+        m.Outgoing.due_at <= m.Outgoing.created_at,
+    )
+
+
 def pull_in(db: Db, bot: tuple[str, str], now: datetime) -> int:
     """Make due what waits only because the wall clock was ahead when it was put or put back; how many.
 
-    These are notices that were tried before and lie further ahead than any of them is put back, and those that were
-    made in the future. Replies need it not: `claim_replies` takes what lies that far ahead.
+    Replies need it not: `claim_replies` takes what lies that far ahead.
     """
-    ahead = sa.or_(
-        sa.and_(m.Outgoing.attempts > 0, m.Outgoing.due_at > now + LONGEST_WAIT),
-        sa.and_(m.Outgoing.created_at > now + LONGEST_WAIT, m.Outgoing.due_at > now),
-    )
     done = db.execute(
         sa.update(m.Outgoing)
-        .where(sa.text(m.WAITING_NOTICE), m.Outgoing.sender == ":".join(bot), m.Outgoing.due_at > now, ahead)
+        .where(sa.text(m.WAITING_NOTICE), m.Outgoing.sender == ":".join(bot), *ahead(now))
         .values(due_at=now, created_at=sa.case((m.Outgoing.created_at > now, now), else_=m.Outgoing.created_at))
     )
     return done.rowcount
@@ -219,7 +224,11 @@ _FIRST_REPLIES = Prepared(
 )
 _claim_it = (
     sa.update(m.Outgoing)
-    .where(m.Outgoing.key == sa.bindparam("row"), m.Outgoing.state == m.QUEUED)
+    .where(
+        m.Outgoing.key == sa.bindparam("row"),
+        m.Outgoing.state == m.QUEUED,
+        m.Outgoing.address_id == sa.bindparam("address"),  # a block may have moved it to another one since it was read
+    )
     .values(state=m.CLAIMED, claimed_by=sa.bindparam("run"))
 )
 _CLAIM = Prepared(_claim_it)
@@ -227,10 +236,12 @@ _CLAIM_WORDED = Prepared(_claim_it.values(body=sa.bindparam("worded")))
 
 
 def _claim(db: Db, outgoing: Outgoing, run: str, body: bytes | None = None) -> bool:
-    """Claim a row, its words stored with it where they were made just now; False where somebody else has."""
+    """Claim a row, its words stored with it where they were made just now; False where somebody else has, or where it
+    goes to another address now."""
+    this = {"row": outgoing.key, "address": outgoing.address_id, "run": run}
     if body is None:
-        return bool(_CLAIM.run(db, row=outgoing.key, run=run))
-    return bool(_CLAIM_WORDED.run(db, row=outgoing.key, run=run, worded=body))
+        return bool(_CLAIM.run(db, **this))
+    return bool(_CLAIM_WORDED.run(db, **this, worded=body))
 
 
 def claim_replies(
@@ -271,6 +282,8 @@ def claim_notice(db: Db, run: str, bot: tuple[str, str], now: datetime, word: Wo
             put_off(db, outgoing, body)
         elif _claim(db, outgoing, run, body=seal(db, body, f"outgoing/{outgoing.key}")):
             return outgoing.with_body(body)
+        else:
+            _uncount(db, m.Outgoing.key == outgoing.key)
     return None
 
 
@@ -292,8 +305,7 @@ def _opened(db: Db, row: Row) -> Outgoing:
 
 def put_off(db: Db, outgoing: Outgoing, due_at: datetime) -> None:
     """Ask a row that waits again at *due_at*: now is not the time for it."""
-    this = sa.update(m.Outgoing).where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED)
-    db.execute(this.values(due_at=due_at))
+    db.execute(_still(outgoing).values(due_at=due_at))
 
 
 def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | datetime | None:
@@ -306,6 +318,10 @@ def _worded(db: Db, outgoing: Outgoing, now: datetime, word: Word) -> str | date
 
 
 def _close(db: Db, outgoing: Outgoing, state: str) -> None:
-    db.execute(
-        sa.update(m.Outgoing).where(m.Outgoing.key == outgoing.key, m.Outgoing.state == m.QUEUED).values(state=state)
-    )
+    db.execute(_still(outgoing).values(state=state))
+
+
+def _still(outgoing: Outgoing) -> sa.Update:
+    """An update of a row as it was read: it waits, for the same address."""
+    this = m.Outgoing.key == outgoing.key, m.Outgoing.address_id == outgoing.address_id
+    return sa.update(m.Outgoing).where(*this, m.Outgoing.state == m.QUEUED)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage import models as m
 from storage.database import Db
+from storage.outbox import UNSHOWN
 from storage.prepared import Prepared
 
 
@@ -119,7 +120,7 @@ def close(db: Db, cycle_id: int, now: datetime, also: Collection[str] = (m.REMIN
     db.execute(
         sa.update(m.Outgoing)
         .where(
-            m.Outgoing.state == m.QUEUED,
+            sa.or_(m.Outgoing.state == m.QUEUED, UNSHOWN),
             sa.or_(
                 m.Outgoing.kind.in_(also),
                 sa.and_(m.Outgoing.kind == m.NOTICE, m.Outgoing.assessment_id.is_not(None)),

@@ -280,7 +280,7 @@ class Outgoing(Base):
     facts: Mapped[dict[str, Any] | None]  # a digest's counts, or what undoes a reminder's count: numbers and times
     seq: Mapped[int | None]  # its place on the web page
     why: Mapped[str | None]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime]  # or when it was last put back to be due
     sent_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("address_id", "seq"),

@@ -214,14 +214,14 @@ def set_facts(db: Db, outgoing_id: int, facts: Mapping[str, Any]) -> None:
 
 
 # Given to a page that has not shown it yet.
-_UNSHOWN = sa.and_(m.Outgoing.state == m.SENT, m.Outgoing.seq.is_not(None), m.Outgoing.sent_at.is_(None))
+UNSHOWN = sa.and_(m.Outgoing.state == m.SENT, m.Outgoing.seq.is_not(None), m.Outgoing.sent_at.is_(None))
 
 _WITHDRAW = (
     sa.update(m.Outgoing)
     .where(
         m.Outgoing.assessment_id == sa.bindparam("assessment"),
         m.Outgoing.kind == m.REMINDER,
-        sa.or_(m.Outgoing.state == m.QUEUED, _UNSHOWN),
+        sa.or_(m.Outgoing.state == m.QUEUED, UNSHOWN),
     )
     .values(state=m.WITHDRAWN, why=sa.bindparam("because"))
 )
@@ -232,7 +232,7 @@ def with_waiting_reminder(db: Db, assessment_ids: Collection[int], now: datetime
     waiting = sa.select(m.Outgoing.assessment_id).where(
         m.Outgoing.assessment_id.in_(assessment_ids),
         m.Outgoing.kind == m.REMINDER,
-        sa.or_(m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)), _UNSHOWN),
+        sa.or_(m.Outgoing.state.in_((m.QUEUED, m.CLAIMED)), UNSHOWN),
         sa.or_(m.Outgoing.expires_at.is_(None), m.Outgoing.expires_at >= now),  # a page may not have been opened since
     )
     return {found for found in db.scalars(waiting) if found is not None}
@@ -251,12 +251,21 @@ def withdraw_reminders(db: Db, assessment_id: int, why: str) -> None:
     db.execute(_WITHDRAW, {"assessment": assessment_id, "because": why})
 
 
+def reword_first_notices(db: Db, expires_at: datetime) -> None:
+    """What the first notices of the season said is no longer so: those that nobody was shown are worded anew, until
+    *expires_at*."""
+    first = m.Outgoing.kind == m.NOTICE, m.Outgoing.assessment_id.is_not(None)
+    db.execute(sa.update(m.Outgoing).where(*first, sa.text(m.WAITING_NOTICE)).values(expires_at=expires_at))
+    again = {"state": m.QUEUED, "seq": None, "body": None, "expires_at": expires_at}
+    db.execute(sa.update(m.Outgoing).where(*first, UNSHOWN).values(again))
+
+
 def withdraw_notices(db: Db, assessments: Sequence[int], why: str) -> None:
     """Take back every reminder and notice about these assessments that has not been claimed."""
     if assessments:
         about = m.Outgoing.assessment_id == sa.bindparam("assessment")
         unasked = sa.or_(m.Outgoing.kind == m.REMINDER, m.Outgoing.kind == m.NOTICE)
-        statement = sa.update(m.Outgoing).where(about, unasked, sa.or_(m.Outgoing.state == m.QUEUED, _UNSHOWN))
+        statement = sa.update(m.Outgoing).where(about, unasked, sa.or_(m.Outgoing.state == m.QUEUED, UNSHOWN))
         db.execute(statement.values(state=m.WITHDRAWN, why=why), [{"assessment": each} for each in assessments])
 
 

@@ -1,5 +1,6 @@
 """What cannot go on by itself: messages that were refused, are unsure or wait too long, for the operator."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,6 +17,12 @@ LOOK_BACK = timedelta(days=30)  # an older unsure reminder is of no use to anybo
 Outcome = Literal["done", "unknown", "in_hand", "over", "unsure", "emptied"]
 """What came of it: done; no such key; on its way just now; sent, withdrawn or expired already; a reminder that may
 have arrived and is never sent twice; its words were emptied."""
+
+
+_WORDED_LATER = sa.or_(  # by the claim: a row without words is no row whose words were emptied
+    m.Outgoing.kind.in_((m.REMINDER, m.DIGEST)),
+    sa.and_(m.Outgoing.kind == m.NOTICE, m.Outgoing.assessment_id.is_not(None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,16 @@ def _stuck(now: datetime) -> sa.Subquery:
     ).subquery()
 
 
-def counts(db: Db, now: datetime) -> dict[str, int]:
-    """How many messages do not get out, by state."""
+def counts(db: Db, now: datetime, stopped: Collection[str] = ()) -> dict[str, int]:
+    """How many messages do not get out, by state; without what waits for the *stopped* senders ("telegram:123")."""
     found = _stuck(now)
-    states = sa.select(found.c.state, sa.func.count()).group_by(found.c.state).order_by(found.c.state)
+    ended = found.c.state.in_((m.REFUSED, m.UNSURE))
+    states = (
+        sa.select(found.c.state, sa.func.count())
+        .where(sa.or_(ended, found.c.sender.not_in(list(stopped))))
+        .group_by(found.c.state)
+        .order_by(found.c.state)
+    )
     return {state: number for state, number in db.execute(states)}  # noqa: C416  a dict of rows has no types
 
 
@@ -70,14 +83,14 @@ def listed(db: Db, now: datetime, limit: int) -> list[Stuck]:
 def retry(db: Db, key: str, now: datetime) -> Outcome:
     """Send a refused message again, or one that waits to be tried again, at once."""
     row = db.execute(
-        sa.select(m.Outgoing.state, m.Outgoing.kind, m.Outgoing.body.is_(None)).where(m.Outgoing.key == key)
+        sa.select(m.Outgoing.state, sa.or_(m.Outgoing.body.is_not(None), _WORDED_LATER)).where(m.Outgoing.key == key)
     ).first()
     if row is None:
         return "unknown"
-    state, kind, wordless = row
+    state, has_words = row
     if state not in (m.QUEUED, m.REFUSED):
         return "in_hand" if state == m.CLAIMED else "unsure" if state == m.UNSURE else "over"
-    if wordless and kind not in (m.REMINDER, m.DIGEST):
+    if not has_words:
         return "emptied"
     return "done" if _again(db, m.Outgoing.key == key, now) else "in_hand"
 
@@ -89,7 +102,7 @@ def retry_refused(db: Db, now: datetime) -> int:
         sa.and_(
             sa.text(m.FAILED),
             m.Outgoing.state == m.REFUSED,
-            sa.or_(m.Outgoing.body.is_not(None), m.Outgoing.kind.in_((m.REMINDER, m.DIGEST))),
+            sa.or_(m.Outgoing.body.is_not(None), _WORDED_LATER),
         ),
         now,
     )

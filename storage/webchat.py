@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from storage import addresses, notes
 from storage import models as m
 from storage.addresses import Address
-from storage.claims import CannotWord, Word, lost_sight
+from storage.claims import CannotWord, Word, ahead, lost_sight
 from storage.database import Db, cannot_store
 from storage.outbox import COLUMNS, Outgoing, read
 from storage.prepared import Row
@@ -65,11 +65,13 @@ def _readable(db: Db, row: Row) -> Outgoing:
         return Outgoing(*without)
 
 
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(m.Outgoing.due_at <= now, sa.and_(*ahead(now)))
+
+
 def news(db: Db, address_ids: Sequence[int], now: datetime) -> dict[int, News]:
     """Where each of these addresses stands, in one query for all of them."""
-    waiting = sa.exists().where(
-        m.Outgoing.address_id == m.Address.id, m.Outgoing.state == m.QUEUED, m.Outgoing.due_at <= now
-    )
+    waiting = sa.exists().where(m.Outgoing.address_id == m.Address.id, m.Outgoing.state == m.QUEUED, _is_due(now))
     rows = db.execute(
         sa.select(m.Address.id, m.Address.seq, m.Address.person_id, m.Address.closed, waiting).where(
             m.Address.id.in_(address_ids)
@@ -94,7 +96,7 @@ def take_due(db: Db, address_id: int, now: datetime, word: Word) -> int:
     rows = db.execute(
         sa.select(*COLUMNS)
         .join(m.Address, m.Address.id == m.Outgoing.address_id)
-        .where(m.Outgoing.address_id == address_id, m.Outgoing.state == m.QUEUED, m.Outgoing.due_at <= now)
+        .where(m.Outgoing.address_id == address_id, m.Outgoing.state == m.QUEUED, _is_due(now))
         .order_by(m.Outgoing.due_at, m.Outgoing.id)
         .with_for_update(of=m.Outgoing, skip_locked=True)
     ).all()

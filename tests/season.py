@@ -137,6 +137,13 @@ class World:
             assert address
             claims.unreachable(db, address.id, "blocked")
 
+    def block_by_event(self, name: str, channel: str = "fake") -> None:
+        """They blocked the bot there, and the channel told of it by an event."""
+        with self.database.transaction() as db:
+            address = addresses.at(db, channel, "", f"{channel}/{name}")
+            assert address
+            claims.unreachable(db, address.id, "blocked", in_flight=False)
+
     def role(self, name: str, role: str, unit: int) -> None:
         """They hold a function in a unit."""
         with self.database.transaction() as db:

@@ -328,6 +328,23 @@ def test_what_waits_for_a_channel_that_stopped_is_one_cause_and_one_line(databas
     ]
 
 
+def test_a_trouble_hides_only_what_waits_for_its_own_bot(database: Database) -> None:
+    with database.transaction() as db:
+        address = addresses.ensured(db, "telegram", "2", "71", NOW)
+        outbox.put(db, key="a", kind=m.REPLY, address_id=address.id, now=NOW - timedelta(hours=5), body="{}")
+        notes.write(db, "stopped:telegram:1:sending", json.dumps(["conflict", "x", NOW.isoformat()]))
+        assert [alarm.name for alarm in alarms(db, NOW)] == ["channel_conflict", "outbox"]
+
+
+def test_a_job_that_runs_seldom_makes_no_clock_seem_behind(database: Database) -> None:
+    seed(database)
+    with database.transaction() as db:
+        for job in ("remind", "digest", "close"):
+            job_runs.record(db, job, NOW, expected=0, put_out=0)
+        job_runs.record(db, "tidy", NOW + timedelta(minutes=50), expected=0, put_out=0)
+    assert sentences(database) == []
+
+
 @pytest.mark.parametrize("ran", [True, False])
 @pytest.mark.parametrize("url", ["", "https://elsewhere.vn/secret-path"])
 async def test_a_webhook_that_is_not_ours_is_told_once_the_program_has_run(

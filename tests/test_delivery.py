@@ -256,13 +256,42 @@ async def test_a_wall_clock_set_back_keeps_no_notice_waiting_after_a_start(post:
     await post.round()
     post.put(m.DIGEST, "fresh", chat="bình")
     post.put(m.NOTICE, "planned", chat="chi", due_at=post.clock() + timedelta(days=3))
-    with post.database.transaction() as db:
-        db.execute(sa.update(m.Outgoing).where(m.Outgoing.key == "planned").values(created_at=NOW_LONG_AGO))
     post.clock.forward(hours=-2)
     with post.database.transaction() as db:
         assert claims.pull_in(db, BOT, post.clock()) == 2
     await post.round(post.another("run-2"))
     assert sorted(key for _, key in post.channel.order) == ["again", "fresh"]
+
+
+async def test_a_wall_clock_set_back_keeps_no_notice_waiting_that_a_429_put_back(post: Post) -> None:
+    """Its failure is not counted, and it was made before the clock was set back to."""
+    post.put(m.DIGEST, "k")
+    post.clock.forward(hours=3)
+    post.channel.fails["an"].append(TryLater(timedelta(seconds=50), flood=True))
+    await post.round()
+    post.clock.forward(hours=-2)
+    with post.database.transaction() as db:
+        assert claims.pull_in(db, BOT, post.clock()) == 1
+
+
+async def test_what_is_put_for_later_stays_there_when_the_clock_is_set_right(post: Post) -> None:
+    post.put(m.NOTICE, "planned", due_at=post.clock() + timedelta(days=3))
+    post.clock.forward(minutes=-2)
+    with post.database.transaction() as db:
+        assert claims.pull_in(db, BOT, post.clock()) == 0
+
+
+async def test_what_the_wording_put_off_stays_there_however_often_it_was_tried_before(sqlite: Database) -> None:
+    morning = FakeClock()() + timedelta(hours=9)
+    post = Post(sqlite, word=lambda db, row, now: morning)
+    post.put(m.DIGEST, "k")
+    with sqlite.transaction() as db:
+        db.execute(sa.update(m.Outgoing).values(attempts=3))
+    await post.round()
+    assert post.row("k").due_at == morning
+    post.clock.forward(minutes=1)
+    with sqlite.transaction() as db:
+        assert claims.pull_in(db, BOT, post.clock()) == 0
 
 
 async def test_nothing_is_put_back_for_more_than_a_minute_and_a_flooded_chat_is_not_called_sooner(post: Post) -> None:

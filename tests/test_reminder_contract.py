@@ -15,6 +15,7 @@ from bot.pause import pause, resume
 from bot.season_follows import sync_assessments
 from bot.wording import worded
 from handlers import fill, offered, secretary
+from handlers.calendar import next_reminder
 from handlers.cycle_files import load
 from handlers.cycles import Slot
 from handlers.messages import Message, Said, Sent, Tapped, dumps
@@ -658,6 +659,27 @@ def test_a_first_notice_found_at_night_waits_for_the_morning(database: Database)
     assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
 
 
+def test_a_first_notice_that_is_claimed_too_early_waits_for_the_opening(database: Database) -> None:
+    world = World(database)
+    world.now = datetime(2026, 11, 20, 15, tzinfo=SAIGON)
+    world.opens()
+    world.execute(sa.update(m.Outgoing).values(due_at=world.now))
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 0, "Lan": 0, "Tú": 0}
+    world.at("2026-11-25 08:00")
+    assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
+def test_a_nudge_for_the_morning_that_is_claimed_at_night_waits_for_the_morning(world: World) -> None:
+    world.at("2026-12-02 21:00")
+    nudge(world, "1")
+    world.execute(sa.update(m.Outgoing).where(m.Outgoing.kind == m.REMINDER).values(due_at=world.now))
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 0, "Lan": 0, "Tú": 0}
+    world.at("2026-12-03 07:30")
+    assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
 # ------------------------------------------------------------------ asked for, the limit, the last day
 
 
@@ -714,6 +736,12 @@ def test_the_deadlines_own_reminder_is_never_lost_to_the_limit(database: Databas
         world.at(f"2026-12-{day:02} 08:00")
         told += [day] if world.received("An") else []
     assert told == [1, 8, 15]
+
+
+def test_a_long_gap_moves_the_deadlines_own_reminder_to_no_other_day_once_the_limit_is_reached() -> None:
+    rules = replace(CYCLE, minimum_gap=timedelta(hours=36))
+    eve = datetime(2026, 12, 14, 20, tzinfo=SAIGON)
+    assert next_reminder(rules, reminded=rules.at_most, reminded_at=eve, snoozed_until=None, after=eve) is None
 
 
 def test_a_moved_deadline_has_its_own_reminder_too(database: Database) -> None:

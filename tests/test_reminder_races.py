@@ -13,7 +13,8 @@ from bot.wording import worded
 from handlers.turn import current_cycle
 from storage import claims, reminders
 from storage import models as m
-from storage.database import Database
+from storage.database import Database, Db
+from storage.outbox import Outgoing
 from tests.conftest import postgres_database
 from tests.postgres import Postgres
 from tests.season import SAIGON, World
@@ -105,3 +106,45 @@ def test_a_claim_waits_for_who_is_submitting_and_sees_it(world: World) -> None:
         assert claiming.is_alive()
     claiming.join(10)
     assert claimed == [None]
+
+
+@pytest.mark.parametrize("when", ["before it is worded", "after it was worded"])
+@pytest.mark.parametrize("kind", [m.REMINDER, m.NOTICE])
+def test_a_notice_that_a_block_moves_while_it_is_claimed_waits_at_the_other_address(
+    postgres: Postgres, kind: str, when: str
+) -> None:
+    world = World(postgres_database(postgres))
+    world.opens()
+    page = world.link("An", "web")
+    if kind == m.REMINDER:
+        world.tick()
+        world.now = MORNING
+        world.jobs()
+    world.execute(sa.delete(m.Outgoing).where(sa.or_(m.Outgoing.person_id != world.ids["An"], m.Outgoing.kind != kind)))
+    blocking = threading.Thread(target=world.block_by_event, args=("An",))
+
+    def word(db: Db, outgoing: Outgoing, now: datetime) -> str | datetime | None:
+        if when == "before it is worded":
+            blocking.start()
+            blocking.join(10)
+        found = worded(db, outgoing, now)
+        if when == "after it was worded":
+            blocking.start()
+            blocking.join(0.3)
+        return found
+
+    with world.database.transaction() as db:
+        claims.claim_notice(db, "test", ("fake", ""), world.now, word)
+    blocking.join(10)
+    with world.database.transaction(read_only=True) as db:
+        row = db.execute(sa.select(m.Outgoing.state, m.Outgoing.address_id, m.Outgoing.sender, m.Outgoing.body)).one()
+        claimed_by = db.execute(sa.select(m.Outgoing.claimed_by)).scalar()
+    if row.state == m.CLAIMED:  # the claim was first: the send fails, and moves it
+        with world.database.transaction() as db:
+            claims.unreachable(db, row.address_id, "blocked")
+            row = db.execute(
+                sa.select(m.Outgoing.state, m.Outgoing.address_id, m.Outgoing.sender, m.Outgoing.body)
+            ).one()
+    assert (row.state, row.address_id, row.sender) == (m.QUEUED, page, "web:"), claimed_by
+    assert (world.assessment("An").reminded, world.assessment("An").reminded_at) == (0, None)
+    world.database.close()

@@ -1,9 +1,10 @@
 """A channel that stops, stops alone, is tried again and recovers by itself; meanwhile it is told since when."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -243,6 +244,33 @@ async def test_a_trouble_lasts_through_a_restart_and_ends_once_the_channel_works
         api.always.clear()
         second.time.passes(30)
         await until(lambda: "telegram_username" in second.noted() and second.told() == [], 5)
+
+
+async def test_the_trouble_of_a_bot_that_is_not_ours_any_more_is_forgotten(sqlite: Database, api: BotApi) -> None:
+    trouble = json.dumps(["token", "refused", datetime(2026, 11, 1, tzinfo=UTC).isoformat()])
+    with sqlite.transaction() as db:
+        notes.write(db, "stopped:telegram:111:receiving", trouble)
+        notes.write(db, "stopped:zalo:5:receiving", trouble)
+    running = Running(sqlite, api)
+    async with running.parts("telegram", "delivery"):
+        await until(lambda: "stopped:telegram:111:receiving" not in running.noted(), 5)
+    assert "stopped:zalo:5:receiving" in running.noted()  # of another channel, perhaps of another process
+
+
+async def test_after_a_start_without_a_network_an_earlier_trouble_is_looked_at_again(
+    sqlite: Database, api: BotApi
+) -> None:
+    api.always["getMe"] = "server error"
+    running = Running(sqlite, api)
+    with sqlite.transaction() as db:
+        trouble = json.dumps(["token", "refused", running.now().isoformat()])
+        notes.write(db, f"stopped:telegram:{running.channel.bot}:sending", trouble)
+    async with running.parts("delivery"):
+        await until(lambda: running.count("getMe") == 1, 5)
+        await until(lambda: 30.0 in running.time.sleeping, 5)
+        api.always.clear()
+        running.time.passes(30)
+        await until(lambda: running.told() == [], 5)
 
 
 async def test_a_platform_that_has_not_answered_for_ten_minutes_is_told(sqlite: Database, api: BotApi) -> None:

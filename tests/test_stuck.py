@@ -14,10 +14,12 @@ from handlers.messages import Message, Said, Tapped
 from handlers.turn import Turn
 from storage import addresses, incoming, outbox
 from storage import models as m
+from storage import stuck as stored
 from storage.database import Database
 from tests.conftest import postgres_database
 from tests.fakes import FakeClock
 from tests.postgres import Postgres
+from tests.season import World
 from tests.seeded import seed
 
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
@@ -89,6 +91,19 @@ def test_all_refused_ones_that_still_have_words_are_sent_again(database: Databas
     with database.transaction() as db:
         assert stuck.retry(db, None, NOW, "en") == ("1 messages will be sent again.", True)
     assert states(database) == {"a": m.QUEUED, "b": m.REFUSED, "c": m.UNSURE}
+
+
+def test_a_first_notice_that_was_refused_is_sent_again_although_it_has_no_words_yet(database: Database) -> None:
+    world = World(database)
+    world.opens()
+    refused = sa.update(m.Outgoing).where(m.Outgoing.person_id == world.ids["An"])
+    world.execute(refused.values(state=m.REFUSED))
+    with database.transaction() as db:
+        key = db.scalars(sa.select(m.Outgoing.key).where(m.Outgoing.state == m.REFUSED)).one()
+        assert stored.retry(db, key, world.now) == "done"
+    world.execute(refused.values(state=m.REFUSED))
+    with database.transaction() as db:
+        assert stored.retry_refused(db, world.now) == 1
 
 
 def test_a_dropped_message_is_never_sent_and_the_dropping_is_on_record(database: Database) -> None:

@@ -1,10 +1,11 @@
 """A notice on a page counts as sent once the page has shown it, and not before."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from bot import season
 from bot.shown import mark_shown
 from bot.wording import worded
 from handlers.messages import loads
@@ -13,7 +14,7 @@ from storage import outbox, webchat
 from storage.assessments import Assessment
 from storage.database import Database
 from tests.echo import Echo
-from tests.season import SAIGON, World
+from tests.season import CYCLE, SAIGON, World
 from tests.surfing import Browser
 
 
@@ -109,6 +110,55 @@ def test_what_was_given_and_not_shown_in_its_time_expires_and_never_counts(world
     assert len(page.opens()) == 1
     page.shows(2)
     assert page.review.reminded == 1
+
+
+def test_what_was_given_and_not_shown_is_taken_back_when_the_season_closes(world: World) -> None:
+    page = Page(world, "An")
+    world.at("2026-12-01 08:00")
+    assert len(page.opens()) == 1
+    with world.database.transaction() as db:
+        season.close_cycle(db, world.cycle, world.now)
+    assert page.opens() == []
+    page.shows(1)
+    assert (page.review.reminded, page.review.remind_at) == (0, None)
+
+
+def test_a_first_notice_given_and_not_shown_is_worded_anew_when_the_deadline_moves(database: Database) -> None:
+    world = World(database)
+    page = Page(world, "An")
+    world.opens()
+    assert ["17:00 ngày 15/12/2026" in text for text in page.opens()] == [True]
+    later = timedelta(days=7)
+    with database.transaction() as db:
+        season.move_deadline(db, world.cycle, CYCLE.due + later, CYCLE.closes + later, world.now)
+    assert ["17:00 ngày 22/12/2026" in text for text in page.opens()] == [True]
+
+
+def test_a_clock_set_back_keeps_nothing_from_a_page_that_is_due(world: World) -> None:
+    page = Page(world, "An")
+    world.at("2026-12-01 10:00")
+    with world.database.transaction() as db:
+        key = f"reminder:{page.review.id}:2026-12-01:nudge:1"
+        outbox.put_notices(
+            db,
+            [
+                {
+                    "key": key,
+                    "kind": m.REMINDER,
+                    "address_id": page.address,
+                    "person_id": world.ids["An"],
+                    "assessment_id": page.review.id,
+                    "due_at": world.now,
+                    "expires_at": world.now + timedelta(hours=10),
+                }
+            ],
+            world.now,
+        )
+        db.execute(sa.delete(m.Outgoing).where(m.Outgoing.kind == m.REMINDER, m.Outgoing.key != key))
+    world.now -= timedelta(hours=2)
+    with world.database.transaction() as db:
+        assert [found.due for found in webchat.news(db, [page.address], world.now).values()] == [True]
+    assert len(page.opens()) == 1
 
 
 def test_a_reminder_that_waits_on_a_hidden_page_is_taken_back_when_they_submit(world: World) -> None:
