@@ -78,8 +78,7 @@ def cycle_move(due: str, closes: str, yes: bool) -> None:
         season = open_one(opened)
         until, end = moment(due, chosen.zone, "--due"), moment(closes, chosen.zone, "--closes")
         if yes or click.confirm(f"Dời hạn nộp của kỳ {season.code}? / Move its deadline?"):
-            with opened.transaction() as db:
-                moved = move_deadline(db, season, until, end, datetime.now(UTC))
+            moved = opened.written(lambda db: move_deadline(db, season, until, end, datetime.now(UTC)))
             if isinstance(moved, Problem):
                 raise Failed(say(chosen.lang, moved.key, **moved.values))
             click.echo("Đã dời. / Moved.")
@@ -105,8 +104,7 @@ def cycle_close(yes: bool) -> None:
             return
         season = open_one(opened)
         if yes or click.confirm(f"Đóng kỳ {season.code}? / Close it?"):
-            with opened.transaction() as db:
-                close_cycle(db, season, datetime.now(UTC))
+            opened.written(lambda db: close_cycle(db, season, datetime.now(UTC)))
             click.echo("Đã đóng. / Closed.")
 
 
@@ -134,8 +132,7 @@ def cycle_reopen(due: str | None, closes: str | None, yes: bool) -> None:
         end = moment(closes, chosen.zone, "--closes") if closes else None
         if not yes and not click.confirm(say(chosen.lang, "season.ask_reopen", code=season.code)):
             return
-        with opened.transaction() as db:
-            again = reopen_cycle(db, season, now, due=until, closes=end)
+        again = opened.written(lambda db: reopen_cycle(db, season, now, due=until, closes=end))
         if isinstance(again, Problem):
             raise Failed(say(chosen.lang, again.key, **again.values))
         days = {name: when(chosen.lang, again, at) for name, at in (("due", again.due), ("closes", again.closes))}
