@@ -1,6 +1,6 @@
 """The roster: who is in which unit, compared with what is stored, then taken in whole."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -10,9 +10,9 @@ from typing import Any
 from bot.checkpoints import checkpoint
 from bot.mistakes import Mistake
 from bot.roster_file import records
+from bot.roster_judged import Judged, judged, not_made, spelled_otherwise, spellings
 from bot.roster_preview import FIELDS, Changed, Preview, steps
 from bot.roster_row import Finding, Member, Reading, unit_key
-from bot.roster_units import plan
 from bot.season_follows import sync_assessments
 from handlers.turn import current_cycle
 from handlers.words import fold
@@ -33,10 +33,17 @@ class Roster:
     """A file that was read: its good records, and what is to be said about all of them."""
 
     members: tuple[Member, ...]
-    findings: tuple[Finding, ...]
+    noted: tuple[Finding, ...]  # of single records
+    unmade: tuple[tuple[str, Finding], ...]  # what is said of a refused record if no other names its unit, by key
     rejected: int
-    names: Mapping[str, str]  # the units of the good records by key, spelled as most of them do
     same: frozenset[str] = frozenset()  # codes whose person is the same although name and birth date are others
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything there is to say of the file as such, record by record."""
+        names = spellings(self.members)
+        also = [finding for key, finding in self.unmade if key not in names]
+        return _in_order([*self.noted, *spelled_otherwise(self.members, names), *also])
 
 
 def read(
@@ -56,7 +63,7 @@ def read(
     findings: list[Finding] = []
     rejected: set[int] = set()
     first: dict[str, int] = {}
-    unmade: list[tuple[str, Finding]] = []  # of refused records: what is said if no other record names their unit
+    unmade: list[tuple[str, Finding]] = []
     for record in records(file):
         reading = Reading(record, today, forms)
         if reading.is_good and reading.code in first:
@@ -69,28 +76,15 @@ def read(
         elif reading.findings:
             rejected.update(found.number for found in reading.findings if found.mark == "rejected")
             if reading.units:
-                reading.note("warning", "unit_not_made", unit=reading.units[-1])
-                unmade.append((unit_key(reading.units), reading.findings[-1]))
+                unmade.append((unit_key(reading.units), not_made(record.number, reading.code, reading.units)))
         if not record.number % 1000:
             step(1000)
-    spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for path, number in Counter(member.units for member in members).items():
-        for depth in range(1, len(path) + 1):
-            spellings[unit_key(path[:depth])][path[depth - 1]] += number
-    names = {key: counter.most_common(1)[0][0] for key, counter in spellings.items()}
-    findings += [
-        Finding(each.number, each.code, "fixed", "roster.unit_spelled", {"unit": names[unit_key(each.units)]})
-        for each in members
-        if not _usual(each.units, names)
-    ]
-    findings += [finding for key, finding in unmade if key not in names]
-    findings.sort(key=lambda found: found.number)  # stable: what was found in a record keeps its order
     codes = frozenset(code.strip().upper() for code in same)
-    return Roster(tuple(members), tuple(findings), len(rejected), names, codes)
+    return Roster(tuple(members), tuple(findings), tuple(unmade), len(rejected), codes)
 
 
-def _usual(path: tuple[str, ...], names: Mapping[str, str]) -> bool:
-    return all(names[unit_key(path[: depth + 1])] == name for depth, name in enumerate(path))
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda found: found.number))  # what was found in a record keeps its order
 
 
 def forms_known(db: Db) -> tuple[str, ...]:
@@ -102,23 +96,19 @@ def forms_known(db: Db) -> tuple[str, ...]:
 def compared(db: Db, roster: Roster) -> Preview:
     """What importing *roster* would change; nothing is written."""
     tree = units.by_keys(db)
-    keys = {unit.id: key for key, unit in tree.items()}
-    planned = plan(tree.values(), roster.names)
-    keys |= {unit.id: unit.key for _, unit in planned.changed}
-    paths = _paths(tree.values(), keys, roster.names)
     stored = people.by_codes(db)
+    judgement = judged(roster.members, tree.values(), stored, roster.same)
+    good, names, planned = judgement.good, judgement.names, judgement.units
+    keys = {unit.id: key for key, unit in tree.items()} | {unit.id: unit.key for _, unit in planned.changed}
+    paths = _paths(tree.values(), keys, names)
     listed, granted = roles.by_person(db, granted=False), roles.by_person(db, granted=True)
 
     def known(role: RoleIn) -> tuple[str, str]:
         return role[0], keys[role[1]]
 
-    new, changed, found, good = [], [], [], []
-    for member in roster.members:
+    new, changed = [], []
+    for member in good:
         person = stored.get(member.code)
-        if problem := _refused(member, person, planned.refused, roster.same):
-            found.append(problem)
-            continue
-        good.append(member)
         if person is None:
             new.append(member)
             continue
@@ -132,35 +122,50 @@ def compared(db: Db, roster: Roster) -> Preview:
             differs.append(("role", _names(holds), _names(wanted)))
         if differs:
             changed.append(Changed(member, tuple(differs)))
-    refused = len(found)
-    in_file = {member.code for member in roster.members}
-    others = [
-        (keys[unit], person.code)
-        for person in stored.values()
-        if person.code not in in_file
-        for name, unit in person.roles
-        if name == "secretary"
-    ]
-    found += _second_secretaries(good, others)
-    found += _doubtful_units(good, planned.alike)
     members: Counter[str] = Counter()
     for path, number in Counter(member.units for member in good).items():
         for depth in range(1, len(path) + 1):
             members[unit_key(path[:depth])] += number
-    used = {key: name for key, name in planned.new.items() if key in members}
     return Preview(
-        findings=tuple(sorted((*roster.findings, *found), key=lambda each: each.number)),
-        rejected=roster.rejected + refused,
+        findings=_in_order(_said(roster, judgement, tree, stored, keys)),
+        rejected=roster.rejected + len(judgement.refused),
         new=tuple(new),
         changed=tuple(changed),
         unchanged=len(good) - len(new) - len(changed),
-        absent=len(stored.keys() - in_file),
-        units=replace(planned, new=used),
+        absent=len(stored.keys() - {member.code for member in roster.members}),
+        units=planned,
         paths=paths,
         members=members,
         ids={each.code: stored[each.code].id for each in changed},
         as_of=audit.last_of(db, CHANGED_BY),
     )
+
+
+def _said(
+    roster: Roster,
+    judgement: Judged,
+    tree: Mapping[str, Unit],
+    stored: Mapping[str, Person],
+    keys: Mapping[int, str],
+) -> list[Finding]:
+    """Everything there is to say of the records, beside what is stored."""
+    good, names = judgement.good, judgement.names
+    taken = {member.code for member in good}
+    secretaries = [
+        (keys[unit], person.code)
+        for person in stored.values()
+        if person.code not in taken
+        for name, unit in person.roles
+        if name == "secretary"
+    ]
+    return [
+        *roster.noted,
+        *judgement.refused,
+        *spelled_otherwise(good, names),
+        *_second_secretaries(good, secretaries),
+        *_doubtful_units(good, judgement.units.alike),
+        *(said for key, said in (*roster.unmade, *judgement.unmade) if key not in names and key not in tree),
+    ]
 
 
 def import_roster(db: Db, roster: Roster, now: datetime, preview: Preview | None = None) -> Preview:
@@ -203,27 +208,6 @@ def _paths(tree: Iterable[Unit], keys: Mapping[int, str], names: Mapping[str, st
         above = key.rpartition("/")[0]
         found[key] = f"{found[above]}/{spelling[key]}" if above in found else spelling[key]
     return found
-
-
-def _refused(
-    member: Member, person: Person | None, units_refused: Mapping[str, tuple[str, str]], same: Collection[str]
-) -> Finding | None:
-    """What speaks against a record beside what is stored."""
-    if bare := units_refused.get(unit_key(member.units)):
-        name, other = bare
-        return Finding(member.number, member.code, "rejected", "roster.unit_bare", {"unit": name, "other": other})
-    if person is None or member.code in same:
-        return None
-    if person.birth_date == member.birth_date or fold(person.name) == fold(member.name):
-        return None
-    values = {
-        "was": person.name,
-        "born": f"{person.birth_date:%d/%m/%Y}",
-        "name": member.name,
-        "birth": f"{member.birth_date:%d/%m/%Y}",
-        "code": member.code,
-    }
-    return Finding(member.number, member.code, "rejected", "roster.somebody_else", values)
 
 
 def _doubtful_units(members: Iterable[Member], alike: Mapping[str, tuple[str, str]]) -> list[Finding]:

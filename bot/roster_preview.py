@@ -51,7 +51,7 @@ class Preview:
     unchanged: int
     absent: int  # stored, but not in the file: they stay
     units: UnitPlan
-    paths: Mapping[str, str]  # of the file's units by key: "Khối/Sở A/Chi bộ 1"
+    paths: Mapping[str, str]  # of every unit by key: "Khối/Sở A/Chi bộ 1"
     members: Mapping[str, int]  # how many records each of them has, those below included
     ids: Mapping[str, int] = field(default_factory=dict)  # of the people whose records are there already, by code
     as_of: int = 0  # the last record of an import or a granted role when this was compared
@@ -83,6 +83,7 @@ class Preview:
             *self._findings(lang, whole),
             *self._changes(lang, whole),
             *self._renamed(lang, whole),
+            *self._other_kinds(lang, whole),
             *self._units(lang, whole),
             counts,
             *nothing,
@@ -116,6 +117,14 @@ class Preview:
     def _renamed(self, lang: str, whole: bool) -> list[str]:
         steps = [f"{old.name} → {new.name}" for old, new in self.units.changed if old.name != new.name]
         return [say(lang, "roster.units_renamed", count=len(steps)), *_first(lang, steps, whole)] if steps else []
+
+    def _other_kinds(self, lang: str, whole: bool) -> list[str]:
+        steps = [
+            f"{self.paths[new.key]}: {say(lang, f'roster.{old.kind}')} → {say(lang, f'roster.{new.kind}')}"
+            for old, new in self.units.changed
+            if old.kind != new.kind
+        ]
+        return [say(lang, "roster.units_kind", count=len(steps)), *_first(lang, steps, whole)] if steps else []
 
     def _units(self, lang: str, whole: bool) -> list[str]:
         """New units: each of them where they are few, else counted below each organisation."""

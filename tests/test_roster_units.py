@@ -182,3 +182,62 @@ def test_many_new_units_and_changes_are_counted_and_written_whole_to_the_report(
     whole = preview.lines("vi", whole=True)
     assert sum(line.startswith("  KM-") for line in whole) == 30
     assert "  Khối/Sở 1/Chi bộ 29: 1 người trong tệp" in whole
+
+
+# ------------------------------------------------------------------ what a refused record leaves alone
+
+
+def tree(database: Database) -> dict[str, str]:
+    """Every unit's kind by its path."""
+    with database.transaction(read_only=True) as db:
+        return {"/".join(units.names(db, unit.id)): unit.kind for unit in units.by_keys(db).values()}
+
+
+def test_a_record_whose_code_is_somebody_elses_changes_no_unit(database: Database, tmp_path: Path) -> None:
+    taken_in(database, written(tmp_path, AN | {"unit_path": "Khối/Thôn Đông"}, {"unit_path": "Khối/Chi bộ 2"}))
+    before = tree(database)
+    below = written(tmp_path, BINH | {"unit_path": "KHỐI/Thôn Đông/Tổ 1"})
+    preview = taken_in(database, below)
+    assert (
+        tree(database) == before == {"Khối": "committee", "Khối/Thôn Đông": "base_cell", "Khối/Chi bộ 2": "base_cell"}
+    )
+    assert preview.lines("vi")[1:] == [
+        "Bản ghi 1 (KM-1): LƯU Ý. Đơn vị Tổ 1 chỉ có ở dòng bị từ chối nên không được tạo.",
+        "Đảng viên: 0 mới, 0 thay đổi, 0 giữ nguyên, 1 bản ghi bị từ chối. 1 người không có trong tệp vẫn được giữ.",
+        "Không có gì thay đổi.",
+    ]
+
+
+def test_a_record_whose_unit_is_refused_renames_no_unit_above_it(database: Database, tmp_path: Path) -> None:
+    taken_in(database, written(tmp_path, {"unit_path": "Khoi/Chi bộ 1"}))
+    preview = taken_in(database, written(tmp_path, {"unit_path": "Khối/Chi bo 1"}))
+    assert (said(preview), preview.changes) == ([(1, "rejected", "unit_bare")], False)
+    assert list(tree(database)) == ["Khoi", "Khoi/Chi bộ 1"]
+
+
+def test_a_second_secretary_is_told_though_the_firsts_record_is_refused(sqlite: Database, tmp_path: Path) -> None:
+    taken_in(sqlite, written(tmp_path, AN | SECRETARY))
+    preview = taken_in(sqlite, written(tmp_path, BINH, SECRETARY))
+    assert said(preview) == [(1, "rejected", "somebody_else"), (2, "warning", "second_secretary")]
+
+
+def test_a_unit_is_spelled_as_the_records_that_are_taken_in_do(database: Database, tmp_path: Path) -> None:
+    taken_in(database, written(tmp_path, AN, AN))
+    loud = {"unit_path": "KHỐI/CHI BỘ 7"}
+    preview = taken_in(database, written(tmp_path, BINH | loud, BINH | loud, {"unit_path": "Khối/Chi bộ 7"}))
+    assert [each for each in said(preview) if each[1] != "rejected"] == []
+    assert cells(database)["KM-3"] == "Chi bộ 7"
+
+
+def test_the_preview_shows_which_units_become_of_another_kind(sqlite: Database, tmp_path: Path) -> None:
+    taken_in(sqlite, written(tmp_path, {"unit_path": "Khối/Sở A"}))
+    preview = taken_in(sqlite, written(tmp_path, {"unit_path": "Khối/Sở A/Chi bộ 1"}))
+    assert preview.lines("vi") == [
+        "unit_path: 1 thay đổi",
+        "  KM-1: Khối/Sở A → Khối/Sở A/Chi bộ 1",
+        "Loại tổ chức đảng: 1 thay đổi",
+        "  Khối/Sở A: chi bộ cơ sở → đảng bộ cơ sở",
+        "Tổ chức đảng mới: 1.",
+        "  Khối/Sở A/Chi bộ 1: 1 người trong tệp",
+        "Đảng viên: 0 mới, 1 thay đổi, 0 giữ nguyên, 0 bản ghi bị từ chối. 0 người không có trong tệp vẫn được giữ.",
+    ]
