@@ -27,6 +27,8 @@ IMPORTING = 7150433  # what is compared must still be so when it is written
 FORMS = ("2A", "2B", "2C")  # the forms of Hướng dẫn 43-HD/BTCTW, as a roster names them
 CHANGED_BY = ("roster.imported", "role.granted", "role.revoked")  # records of all that changes what is compared
 
+RoleAt = tuple[str, str]  # a role and the key of its unit
+
 
 @dataclass(frozen=True, slots=True)
 class Roster:
@@ -103,7 +105,7 @@ def compared(db: Db, roster: Roster) -> Preview:
     paths = _paths(tree.values(), keys, names)
     listed, granted = roles.by_person(db, granted=False), roles.by_person(db, granted=True)
 
-    def known(role: RoleIn) -> tuple[str, str]:
+    def known(role: RoleIn) -> RoleAt:
         return role[0], keys[role[1]]
 
     new, changed = [], []
@@ -119,7 +121,7 @@ def compared(db: Db, roster: Roster) -> Preview:
         if here != there:
             differs.append(("unit_path", paths[here], paths[there]))
         if wanted != holds:
-            differs.append(("role", _names(holds), _names(wanted)))
+            differs.append(("role", *_words(holds, wanted, paths)))
         if differs:
             changed.append(Changed(member, tuple(differs)))
     members: Counter[str] = Counter()
@@ -224,11 +226,16 @@ def _doubtful_units(members: Iterable[Member], alike: Mapping[str, tuple[str, st
     return found
 
 
-def _names(held: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(sorted(name for name, _ in held))
+def _words(old: Iterable[RoleAt], new: Iterable[RoleAt], paths: Mapping[str, str]) -> tuple[str, str]:
+    """Roles before and after; with their units where nothing else differs."""
+    was, will = (", ".join(sorted(name for name, _ in roles)) for roles in (old, new))
+    if was != will:
+        return was, will
+    was, will = (", ".join(sorted(f"{name} ({paths[key]})" for name, key in roles)) for roles in (old, new))
+    return was, will
 
 
-def _roles(member: Member) -> list[tuple[str, str]]:
+def _roles(member: Member) -> list[RoleAt]:
     """The roles of the roster with the key of their unit. An officer serves the whole organisation of the own cell.
 
     Who has left or died holds none, whatever the file says.

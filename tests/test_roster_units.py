@@ -241,3 +241,14 @@ def test_the_preview_shows_which_units_become_of_another_kind(sqlite: Database, 
         "  Khối/Sở A/Chi bộ 1: 1 người trong tệp",
         "Đảng viên: 0 mới, 1 thay đổi, 0 giữ nguyên, 0 bản ghi bị từ chối. 0 người không có trong tệp vẫn được giữ.",
     ]
+
+
+def test_a_role_that_is_held_in_another_unit_is_shown_with_both(sqlite: Database, tmp_path: Path) -> None:
+    taken_in(sqlite, written(tmp_path, {"unit_path": "Khối/Chi bộ 1"} | SECRETARY))
+    preview = taken_in(sqlite, written(tmp_path, {"unit_path": "Khối/Chi bộ 2"} | SECRETARY))
+    assert preview.lines("vi")[:4] == [
+        "unit_path: 1 thay đổi",
+        "  KM-1: Khối/Chi bộ 1 → Khối/Chi bộ 2",
+        "role: 1 thay đổi",
+        "  KM-1: secretary (Khối/Chi bộ 1) → secretary (Khối/Chi bộ 2)",
+    ]
