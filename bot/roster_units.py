@@ -24,8 +24,8 @@ def plan(stored: Iterable[Unit], names: Mapping[str, str]) -> UnitPlan:
     """Compare the *names* of a file (by key, as its records bring them) with the *stored* units.
 
     The same name in any case, with the tone anywhere in its syllable, is the same unit. A name without any diacritics
-    beside the same one with them is refused; where only the file has them, the stored unit is renamed. Two names with
-    different diacritics are two units, and doubtful.
+    beside the same one with them is refused, stored or not. Where the names that are not refused have diacritics and
+    the stored unit has none, it is renamed; two such names are two units, and doubtful.
     """
     tree = {unit.id: unit for unit in stored}
     before = dict(tree)
@@ -42,13 +42,13 @@ def plan(stored: Iterable[Unit], names: Mapping[str, str]) -> UnitPlan:
         if parent in refused:
             refused[key] = refused[parent]
             continue
-        if key in keys:
-            continue
         others = [each for each in twins[_twin(key)] if each != key]
         accented = [each for each in others if not without_diacritics(each)]
         plain = [each for each in others if without_diacritics(each) and each in keys and each not in names]
         if without_diacritics(key) and accented:
             refused[key] = names[key], spelling[min(accented)]
+        elif key in keys:
+            continue
         elif plain and not accented:
             _rename(tree, keys, plain[0], key)
             for each in [each for each in keys if each.startswith(f"{key}/")]:  # its children stand there now
@@ -56,8 +56,8 @@ def plan(stored: Iterable[Unit], names: Mapping[str, str]) -> UnitPlan:
                 spelling[each] = tree[keys[each]].name
         else:
             new[key] = names[key]
-            if there := [each for each in accented if each in keys or each in new]:
-                alike[key] = names[key], spelling[min(there)]
+            if there := [each for each in others if each in keys or each in new]:
+                alike[key] = names[key], spelling[min(there, key=lambda key: (without_diacritics(key), key))]
     parents = {key.rpartition("/")[0] for key in (*keys, *new)}
     for key, number in keys.items():
         tree[number] = replace(tree[number], name=names.get(key, tree[number].name), kind=kind(key, key in parents))

@@ -252,3 +252,41 @@ def test_a_role_that_is_held_in_another_unit_is_shown_with_both(sqlite: Database
         "role: 1 thay đổi",
         "  KM-1: secretary (Khối/Chi bộ 1) → secretary (Khối/Chi bộ 2)",
     ]
+
+
+# ------------------------------------------------------------------ with and without diacritics in one file
+
+BARE, WITH, OTHER = "Khoi/Thon Dong", "Khối/Thôn Đông", "Khối/Thôn Đồng"
+
+
+def test_a_stored_name_without_diacritics_is_refused_beside_others_in_the_file(
+    database: Database, tmp_path: Path
+) -> None:
+    taken_in(database, written(tmp_path, *({"unit_path": BARE} for _ in range(3))))
+    preview = taken_in(database, written(tmp_path, {"unit_path": BARE}, {"unit_path": WITH}, {"unit_path": WITH}))
+    assert said(preview) == [(1, "rejected", "unit_bare")]
+    assert cells(database) == dict.fromkeys(
+        ("KM-1", "KM-2", "KM-3"), "Thôn Đông"
+    )  # the same unit, under its right name
+    assert list(tree(database)) == ["Khối", WITH]
+
+
+def test_members_of_a_stored_cell_without_diacritics_are_not_parted_unsaid(database: Database, tmp_path: Path) -> None:
+    taken_in(database, written(tmp_path, *({"unit_path": BARE} for _ in range(3))))
+    mixed = {"unit_path": BARE}, {"unit_path": "Khoi/Thôn Đông"}, {"unit_path": OTHER}
+    preview = taken_in(database, written(tmp_path, *mixed))
+    assert said(preview) == [(1, "rejected", "unit_bare"), (2, "rejected", "unit_bare")]
+    assert cells(database) == dict.fromkeys(("KM-1", "KM-2", "KM-3"), "Thôn Đồng")
+    assert list(tree(database)) == ["Khối", OTHER]
+
+
+def test_two_names_for_one_that_is_stored_without_diacritics_are_both_doubtful(
+    database: Database, tmp_path: Path
+) -> None:
+    taken_in(database, written(tmp_path, *({"unit_path": "Khối/Thon Dong"} for _ in range(3))))
+    file = written(tmp_path, {"unit_path": "Khối/Thon Dong"}, {"unit_path": WITH}, {"unit_path": OTHER})
+    preview = taken_in(database, file)
+    assert said(preview) == [(1, "rejected", "unit_bare"), (2, "warning", "unit_alike"), (3, "warning", "unit_alike")]
+    assert cells(database) == {"KM-1": "Thon Dong", "KM-2": "Thôn Đông", "KM-3": "Thôn Đồng"}
+    again = taken_in(database, file)
+    assert (said(again), again.changes) == ([(1, "rejected", "unit_bare")], False)
