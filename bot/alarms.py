@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from bot.clock import JOBS
+from bot.season_opening import unfinished
 from bot.standing import Trouble, from_json
 from handlers.calendar import is_quiet, is_working_day, local_day, moment
 from handlers.cycles import Cycle
@@ -62,7 +63,7 @@ def alarms(db: Db, now: datetime) -> list[Alarm]:
     kept, _ = pulse.kept_turns(db)
     if kept:
         found.append(Alarm("inbox", {"count": kept}))
-    return found
+    return found + _half_way(db, now)
 
 
 def clock_differs(db: Db, now: datetime) -> list[Alarm]:
@@ -100,6 +101,16 @@ def _channels(db: Db, now: datetime, troubles: Mapping[str, Trouble]) -> Iterato
         if ago < TOLD:
             channel = name.removeprefix(notes.WEBHOOK_TAKEN).partition(":")[0]
             yield Alarm("webhook_taken", {"channel": channel.capitalize(), "span": ago})
+
+
+def _half_way(db: Db, now: datetime) -> list[Alarm]:
+    """A season whose opening was stopped: `cycle open` needs minutes at most."""
+    stopped = unfinished(db)
+    if stopped is None or now - stopped.since <= LATE:
+        return []
+    if stopped.shown:
+        return [Alarm("first_notices", {"code": stopped.code, "count": stopped.untold})]
+    return [Alarm("half_open", {"code": stopped.code, "span": now - stopped.since})]
 
 
 def _jobs(db: Db, now: datetime) -> list[Alarm]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from bot.alarms import alarms, clock_differs
 from bot.channels import Refused, Stopped, TryLater, Unreachable
+from bot.season_opening import unfinished
 from bot.settings import PREFIX, Settings, WrongSettings, load, open_database
 from handlers.form_files import problems_in
 from handlers.texts import say
@@ -172,14 +173,17 @@ def _season(db: Db, now: datetime, found: Findings) -> None:
         found.no("data_key")
     if at := notes.read(db, notes.PAUSED):
         found.note("paused", at=at[:16])
-    cycle = current_cycle(db)
-    if cycle is None or cycle.closed:
-        found.note("no_cycle")
-    elif count := pulse.without_form(db, cycle.id):
-        found.no("without_form", count=count)
     differs = clock_differs(db, now)
     told = differs + [each for each in alarms(db, now) if not (differs and each.name == "clock_behind")]
     found.alarms = {alarm.name for alarm in told}
+    cycle = current_cycle(db)
+    half = unfinished(db)
+    if half and not found.alarms & {"half_open", "first_notices"}:
+        found.note("first_notices" if half.shown else "half_open", code=half.code, count=half.untold)
+    elif half is None and (cycle is None or cycle.closed):
+        found.note("no_cycle")
+    if cycle and not cycle.closed and (count := pulse.without_form(db, cycle.id)):
+        found.no("without_form", count=count)
     found.wrong += [alarm.sentence(found.lang) for alarm in told]
     found.ran = notes.read(db, "telegram_username") is not None
 

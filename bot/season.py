@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.opening import Opening, opening_of
-from bot.season_opening import MOST, begin, go_on, refused
+from bot.season_opening import MOST, begin, go_on, refused, resumed
 from handlers import cycles as rules
 from handlers.calendar import next_reminder
 from handlers.cycles import Cycle
@@ -34,7 +34,7 @@ def open_cycle(
 def rehearse(database: Database, cycle: Cycle, now: datetime, lang: str = "vi") -> Opening | Problem:
     """What ``open_cycle`` would do. Only reads."""
     with database.transaction(read_only=True) as db:
-        return refused(db, cycle) or opening_of(db, cycle, now, lang)
+        return refused(db, cycle) or opening_of(db, resumed(db, cycle) or cycle, now, lang)
 
 
 def close_cycle(db: Db, cycle: Cycle, now: datetime) -> None:

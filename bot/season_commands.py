@@ -54,6 +54,8 @@ def cycle_open(file: Path, dry_run: bool, yes: bool) -> None:
         preview = rehearse(opened, season, now, chosen.lang)
         if isinstance(preview, Problem):
             raise Failed(told(preview))
+        if preview.cycle is not season:
+            click.echo(say(chosen.lang, "season.goes_on", code=season.code))
         click.echo("\n".join(preview.lines(chosen.lang)))
         if not dry_run and (yes or click.confirm("Mở kỳ này? / Open it?")):
             with progress(say(chosen.lang, "season.opening"), 2 * preview.people) as done:

@@ -1,11 +1,12 @@
 """A season is opened in batches, beside a running program: nobody sees it before its last row is there.
 
-Every batch is one small transaction, which notes how far it came. After a kill ``cycle open`` goes on from there.
+Every batch is one small transaction, which notes how far it came. After a kill ``cycle open`` goes on from there: while
+rows are missing with the same rules, once the season is shown with the rules that are stored.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.checkpoints import checkpoint
@@ -14,7 +15,8 @@ from handlers import forms
 from handlers.calendar import allowed, first_reminder
 from handlers.cycles import Cycle
 from handlers.forms import Form, Problem
-from storage import audit, cycles, enrolments, notes, outbox, people, season_counts
+from handlers.turn import cycle_of
+from storage import audit, cycles, enrolments, notes, outbox, people, pulse, season_counts
 from storage import models as m
 from storage.cycles import CycleRow
 from storage.database import Database, Db, one_at_a_time
@@ -25,10 +27,40 @@ FEWEST, MOST = 500, 4_000  # people in one batch
 QUICK, SLOW = 0.02, 0.04  # seconds: after a batch that took less or more, the next one is larger or smaller
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A season that is being opened, or was stopped half way."""
+
+    code: str
+    since: datetime  # when its rows were begun, or the last one was there
+    shown: bool  # every row is there, and people see it
+    untold: int  # once it is shown: who can be written to and was not put the first notice
+
+
+def unfinished(db: Db) -> Unfinished | None:
+    """The season that `cycle open` has not done with: rows are missing, or first notices. Only reads."""
+    if half := cycles.opening(db):
+        return Unfinished(half.code, pulse.opened_at(db, half.id), shown=False, untold=0)
+    at, _, last = (notes.read(db, NOTE) or "0:0").partition(":")
+    row = cycles.newest(db)
+    if row is None or row.closed_at is not None or row.id != int(at):
+        return None
+    untold = season_counts.left(db, row.id, after=int(last))
+    return Unfinished(row.code, pulse.opened_at(db, row.id), shown=True, untold=untold) if untold else None
+
+
+def resumed(db: Db, cycle: Cycle) -> Cycle | None:
+    """The season as it is stored, where *cycle* has its code and was stopped among its first notices."""
+    row = next(iter(cycles.every(db)), None)
+    if row is None or row.opening or row.closed_at is not None or row.code != cycle.code or not _under_way(db, row):
+        return None
+    return cycle_of(db, row)
+
+
 def refused(db: Db, cycle: Cycle) -> Problem | None:
     """Why this season cannot be opened: another one is open or half opened, or one of this code has been."""
     for row in cycles.every(db):
-        if row.closed_at is None and not (_under_way(db, row) and row.digest == cycles.digest(rules.dumps(cycle))):
+        if row.closed_at is None and not _goes_on(db, row, cycle):
             return Problem("season.half_open" if row.opening else "season.another_open", {"code": row.code})
         if row.closed_at is not None and row.code == cycle.code:
             return Problem("season.same_code", {"code": cycle.code})
@@ -36,10 +68,12 @@ def refused(db: Db, cycle: Cycle) -> Problem | None:
 
 
 def begin(db: Db, cycle: Cycle, known_forms: Mapping[str, Form], now: datetime) -> Cycle | Problem:
-    """Make the season with its rules and its frozen forms, or find it half opened: to go on with."""
+    """Make the season with its rules and its frozen forms, or find it half opened: to go on with, as it is stored."""
     one_at_a_time(db, OPENING)
     if problem := refused(db, cycle):
         return problem
+    if stored := resumed(db, cycle):
+        return stored
     if (newest := next(iter(cycles.every(db)), None)) and newest.closed_at is None:
         return replace(cycle, id=newest.id)
     frozen = []
@@ -107,12 +141,16 @@ def open_in_batches(
 
 
 def discard(database: Database, cycle_id: int, *, rest: Callable[[float], None] = time.sleep) -> None:
-    """Take away a half opened season, in batches: nobody has seen it."""
+    """Take away a half opened season, in batches: nobody has seen it. Stopped half way it can be opened after all."""
     gone = 1
     while gone:
         with database.transaction() as db:
             one_at_a_time(db, OPENING)
+            half = cycles.opening(db)
+            if half is None or half.id != cycle_id:
+                return
             gone = cycles.discard(db, cycle_id, MOST)
+            notes.write(db, NOTE, f"{cycle_id}:0" if gone else None)  # from the first row on
         rest(QUICK)
 
 
@@ -136,6 +174,12 @@ def put_first_notices(db: Db, cycle: Cycle, page: list[season_counts.Bound], now
         ],
         now,
     )
+
+
+def _goes_on(db: Db, row: CycleRow, cycle: Cycle) -> bool:
+    """Whether opening *cycle* goes on with the season of *row*, whose deadline may have moved once it is shown."""
+    same = row.digest == cycles.digest(rules.dumps(cycle)) if row.opening else row.code == cycle.code
+    return same and _under_way(db, row)
 
 
 def _under_way(db: Db, row: CycleRow) -> bool:

@@ -43,12 +43,27 @@ def page(db: Db, cycle_id: int, *, after: int, limit: int) -> list[Bound]:
     rows = db.execute(
         sa.select(m.Assessment.id, m.Assessment.person_id, address, m.Person.lang)
         .join(m.Person, m.Person.id == m.Assessment.person_id)
-        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.person_id > after)
-        .where(m.Assessment.state.in_(m.OWES), m.Assessment.form_id.is_not(None), m.Assessment.active_at.is_(None))
+        .where(*_not_begun(cycle_id, after))
         .order_by(m.Assessment.person_id)
         .limit(limit)
     )
     return [Bound(*row) for row in rows]
+
+
+def left(db: Db, cycle_id: int, *, after: int) -> int:
+    """How many people ``page`` would still give who can be written to."""
+    written_to = best_address(m.Assessment.person_id).is_not(None)
+    return db.scalar(sa.select(sa.func.count()).where(*_not_begun(cycle_id, after), written_to)) or 0
+
+
+def _not_begun(cycle_id: int, after: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        m.Assessment.cycle_id == cycle_id,
+        m.Assessment.person_id > after,
+        m.Assessment.state.in_(m.OWES),
+        m.Assessment.form_id.is_not(None),
+        m.Assessment.active_at.is_(None),
+    )
 
 
 def standing(db: Db, forms: Collection[str], admitted_before: date | None) -> Standing:

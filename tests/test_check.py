@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bot.alarms import alarms, clock_differs
 from bot.check import Findings, check
+from bot.season_opening import NOTE
 from storage import addresses, incoming, job_runs, notes, outbox
 from storage import models as m
 from storage.database import Database
@@ -160,6 +161,42 @@ def test_a_missing_an_old_and_a_newer_database_are_told_apart(environ: dict[str,
         "The database is at revision -, 0002 is needed. Back it up, then run: kiemdiem migrate"
     ]
     database.close()
+
+
+def test_a_season_that_is_being_opened_is_told_whether_its_command_still_runs_or_not(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(sa.update(m.Cycle).values(opening=True, opened_at=NOW))
+    assert found(environ).lines() == [
+        "· The season 2026 is being opened; nobody sees it yet. If `kiemdiem cycle open` runs no more, run it again "
+        "with the same file.",
+        "All is well.",
+    ]
+    with database.transaction() as db:
+        db.execute(sa.update(m.Cycle).values(opened_at=NOW - timedelta(minutes=30)))
+    database.close()
+    told = found(environ)
+    assert (told.wrong, told.known) == (
+        [
+            "The season 2026 has been half opened for 30 minutes; nobody sees it yet. Run kiemdiem cycle open with the "
+            "same file again to go on, or give it up: kiemdiem cycle close."
+        ],
+        [],
+    )
+
+
+def test_first_notices_that_are_left_are_told_at_once(environ: dict[str, str]) -> None:
+    database = opened(environ)
+    with database.transaction() as db:
+        db.execute(sa.update(m.Cycle).values(opened_at=NOW))
+        notes.write(db, NOTE, "1:0")
+        left = db.scalar(sa.select(sa.func.count()).select_from(m.Assessment))
+    database.close()
+    assert found(environ).lines() == [
+        f"· The first notices of the season 2026 are being put, {left} people are left. If `kiemdiem cycle open` runs "
+        "no more, run it again with the season's file.",
+        "All is well.",
+    ]
 
 
 def test_a_server_that_is_gone_is_told_without_its_password(environ: dict[str, str]) -> None:

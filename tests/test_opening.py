@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import roster, season, season_opening
+from bot.alarms import alarms
 from bot.mistakes import Mistake
 from handlers.forms import Problem
 from handlers.turn import current_cycle
@@ -112,6 +113,78 @@ def test_a_half_opened_season_can_be_given_up(world: World) -> None:
     season_opening.discard(world.database, 1, rest=lambda _: None)
     assert (count(world, m.Cycle), count(world, m.CycleForm), count(world, m.Assessment)) == (0, 0, 0)
     assert opens(world, code="2027") is None
+
+
+@pytest.mark.parametrize("killed_after", [4, 5])
+def test_first_notices_go_on_after_the_deadline_was_moved(world: World, killed_after: int) -> None:
+    with pytest.raises(Killed):
+        opens(world, killed_after=killed_after)
+    world.tick()
+    before = world.everybody()
+    assert sum(before.values()) < 4
+    later = CYCLE.due + timedelta(days=3)
+    with world.database.transaction() as db:
+        assert not isinstance(
+            season.move_deadline(db, world.cycle, later, CYCLE.closes + timedelta(days=3), world.now), Problem
+        )
+    again = season.rehearse(world.database, CYCLE, world.now)
+    assert not isinstance(again, Problem)
+    assert (again.cycle, again.cycle.due) == (world.cycle, later)  # what the operator reads before going on
+    assert opens(world) is None
+    world.tick()
+    assert {name: before[name] + count for name, count in world.everybody().items()} == dict.fromkeys(before, 1)
+    assert world.cycle.due == later
+    assert getattr(opens(world), "key", None) == "season.another_open"
+
+
+def test_giving_up_that_was_killed_loses_nobody_when_the_season_is_opened_after_all(world: World) -> None:
+    with pytest.raises(Killed):
+        opens(world, killed_after=2)
+
+    def rest(_: float) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        season_opening.discard(world.database, 1, rest=rest)
+    assert count(world, m.Assessment) == 3
+    assert opens(world) is None
+    assert count(world, m.Assessment) == 8
+
+
+# ------------------------------------------------------------------ stopped half way, and told
+
+
+def told(world: World) -> list[str]:
+    """The alarms."""
+    with world.database.transaction(read_only=True) as db:
+        return [alarm.sentence("vi") for alarm in alarms(db, world.now)]
+
+
+def test_a_season_that_stays_half_opened_is_an_alarm_until_it_is_opened_or_given_up(world: World) -> None:
+    with pytest.raises(Killed):
+        opens(world, killed_after=2)
+    assert told(world) == []  # the command may still be running
+    world.now += timedelta(minutes=11)
+    assert told(world) == [
+        "Kỳ 2026 mở dở đã 11 phút, chưa ai thấy. Chạy lại kiemdiem cycle open với đúng tệp đã dùng để mở nốt, hoặc bỏ "
+        "kỳ đó: kiemdiem cycle close."
+    ]
+    season_opening.discard(world.database, 1, rest=lambda _: None)
+    assert told(world) == []
+
+
+def test_first_notices_that_stay_away_are_an_alarm_until_they_are_put(world: World) -> None:
+    with pytest.raises(Killed):
+        opens(world, killed_after=5)
+    assert told(world) == []
+    world.now += timedelta(minutes=11)
+    world.tick()
+    assert told(world) == [
+        "Kỳ 2026 đã mở nhưng chưa đặt tin mở kỳ cho 5 người. Chạy lại kiemdiem cycle open với tệp của kỳ để báo nốt; "
+        "hạn đã dời vẫn giữ nguyên."
+    ]
+    assert opens(world) is None
+    assert told(world) == []
 
 
 # ------------------------------------------------------------------ opened again

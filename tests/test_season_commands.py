@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bot import season_opening
+from bot.command import database
+from storage import notes
 from tests.test_people_commands import installation, run
 from tests.test_roster import SAMPLE
 
@@ -47,6 +50,26 @@ def test_a_season_is_rehearsed_opened_moved_and_closed(season: Path, capsys: pyt
         f"Đã mở lại kỳ 2026. Hạn nộp 17:00 ngày {day:%d/%m/%Y}; đóng 18:00 ngày {day:%d/%m/%Y}.\n",
         "Kỳ 2026 còn đang mở. Đóng kỳ đó trước: kiemdiem cycle close.\n",
     )
+
+
+def test_first_notices_that_are_missing_go_on_with_the_deadline_that_was_moved(
+    season: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=30)
+    assert run("roster", "import", SAMPLE, "--yes") == 0
+    assert run("cycle", "open", season, "--yes") == 0
+    with database() as opened, opened.transaction() as db:
+        notes.write(db, season_opening.NOTE, "1:0")  # as after a kill before the first of them
+    assert run("cycle", "move", "--due", f"{day}T17:00", "--closes", f"{day}T18:00", "--yes") == 0
+    capsys.readouterr()
+    assert run("cycle", "open", season, "--yes") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[2].partition(";")[2], lines[-1]) == (
+        "Kỳ 2026 đã mở, còn báo nốt tin mở kỳ. Hạn và quy định giữ như đang dùng, không lấy từ tệp.",
+        f" hạn nộp 17:00 ngày {day:%d/%m/%Y}; đóng 18:00 ngày {day:%d/%m/%Y}.",
+        "Đã mở. / Opened.",
+    )
+    assert run("cycle", "open", season, "--yes") == 1
 
 
 def test_a_season_file_that_is_wrong_is_told_in_lines(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
