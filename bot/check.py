@@ -21,7 +21,7 @@ from handlers.texts import say
 from handlers.turn import current_cycle
 from storage import notes, pulse, retiring
 from storage.database import Database, Db, cannot_store
-from storage.schema import known_revisions, revision
+from storage.schema import OtherRevision, require_newest
 from storage.sealing import can_open
 
 SHORTEST_KEY = 32  # characters of KIEMDIEM_SECRET_KEY
@@ -111,16 +111,13 @@ def _database(database: Database, now: datetime, present: str, found: Findings) 
         if free < ROOM:
             found.no("no_room", free=free // 1_000_000, least=ROOM // 1_000_000)
     try:
-        at, newest = revision(database), known_revisions()
-        if at is None or at in newest[1:]:
-            found.no("old_database", at=at or "-", newest=newest[0])
-        elif at != newest[0]:
-            found.no("new_database", at=at)
-        else:
-            with database.transaction(read_only=True) as db:
-                _season(db, now, found)
-                _old_bots(db, present, found)
-            _writable(database, found)
+        require_newest(database)
+        with database.transaction(read_only=True) as db:
+            _season(db, now, found)
+            _old_bots(db, present, found)
+        _writable(database, found)
+    except OtherRevision as error:
+        found.no("new_database" if error.newer else "old_database", at=error.at or "-", newest=error.newest)
     except Exception as error:
         if not cannot_store(error):
             raise

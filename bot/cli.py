@@ -40,8 +40,14 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(getattr(error, "code", 1)) from None
     except Exception as error:
+        from handlers.texts import say
         from storage.database import cannot_store
+        from storage.schema import OtherRevision
 
+        if isinstance(error, OtherRevision):
+            key = "check.new_database" if error.newer else "check.old_database"
+            sys.stderr.write(f"{say(settings().lang, key, at=error.at or '-', newest=error.newest)}\n")
+            raise SystemExit(1) from None
         if not cannot_store(error):
             raise
         sys.stderr.write(f"The database cannot be used now ({type(error).__name__}). `kiemdiem check` tells more.\n")
@@ -106,7 +112,7 @@ def run(only: str) -> None:
         opened = open_database(chosen)
         if folder := missing_folder(opened):
             raise Failed(f"There is no folder {folder}; KIEMDIEM_DATABASE_URL names a file in it.")
-        if opened.is_sqlite and not await until_usable(opened):
+        if not await until_usable(opened):
             return
         await App(chosen, opened, channels=channels).run(parts)
 

@@ -35,13 +35,15 @@ def settings() -> "Settings":
 
 @contextmanager
 def database(*, migrated: bool = True, alone: bool = False) -> Iterator["Database"]:
-    """The database of the settings, at the newest revision. *alone*: the command sees to it itself that nobody else
-    has it open."""
+    """The database of the settings, at the newest revision: SQLite is brought to it. Raises OtherRevision.
+
+    *alone*: the command sees to it itself that nobody else has it open.
+    """
     from bot.checkpoints import arm
     from bot.mistakes import Mistake
     from bot.settings import open_database
     from storage.lock import in_use
-    from storage.schema import migrate, revision
+    from storage.schema import migrate, require_newest
 
     chosen = settings()
     arm(chosen.crash_at, chosen.crash_at_n)
@@ -52,8 +54,8 @@ def database(*, migrated: bool = True, alone: bool = False) -> Iterator["Databas
     try:
         if migrated and opened.is_sqlite:
             migrate(opened)
-        elif migrated and revision(opened) is None:
-            raise Failed("The database is empty. Run `kiemdiem migrate` first.")
+        elif migrated:
+            require_newest(opened)
         yield opened
     finally:
         opened.close()

@@ -9,7 +9,7 @@ import structlog
 
 from storage.database import Database, cannot_store
 from storage.lock import FileLock, in_use
-from storage.schema import migrate
+from storage.schema import migrate, require_newest
 
 log = structlog.get_logger()
 
@@ -17,9 +17,11 @@ LONGEST_WAIT = 60.0  # seconds between two tries: 1, 2, 4 ... 60
 
 
 async def until_usable(database: Database) -> bool:
-    """Bring a SQLite database to the newest revision, however long its disk is full or its file somebody else's.
+    """Bring a SQLite database to the newest revision, however long its disk is full or its file somebody else's; on
+    PostgreSQL see that it is there, however long the server does not answer.
 
-    False where a signal said stop before that. Raises what a migration raises that waiting would not mend.
+    False where a signal said stop before that. Raises OtherRevision, and what a migration raises that waiting would
+    not mend.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -33,7 +35,12 @@ async def until_usable(database: Database) -> bool:
             if not (cannot_store(error) or isinstance(error, OSError)):
                 raise
             why = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__)
-            log.error("database.cannot_be_used", why=why, file=str(database.file), error=type(error).__name__)
+            log.error(
+                "database.cannot_be_used",
+                why=why,
+                where=str(database.file or database.url.host or "-"),
+                error=type(error).__name__,
+            )
         try:
             await asyncio.wait_for(stop.wait(), min(LONGEST_WAIT, 2.0**tries))
             return False
@@ -43,8 +50,10 @@ async def until_usable(database: Database) -> bool:
 
 
 def _bring(database: Database) -> None:
-    migrate(database)
-    if database.file is not None:
+    if database.file is None:
+        require_newest(database)
+    else:
+        migrate(database)
         for lock in (FileLock(database.file), in_use(database.file)):  # their files must be there, or can be made
             lock.take()
             lock.release()

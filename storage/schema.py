@@ -9,6 +9,16 @@ from storage.models import Base
 HERE = Path(__file__).parent / "migrations"
 
 
+class OtherRevision(Exception):
+    """The database is not at the revision of this program: *at* an older one (None: it is empty), or one of a newer
+    program, which this one does not know."""
+
+    def __init__(self, at: str | None) -> None:
+        super().__init__(at)
+        self.at, self.newest = at, known_revisions()[0]
+        self.newer = at is not None and at not in known_revisions()
+
+
 def _config(db: Db) -> Any:
     from alembic.config import Config
 
@@ -23,11 +33,15 @@ def migrate(database: Database) -> None:
 
     On SQLite foreign keys are off meanwhile (a batch change would otherwise empty the tables that hang on the
     changed one) and are checked before the commit. On PostgreSQL an advisory lock lets one process migrate at a time.
+    Raises OtherRevision where a newer program has migrated it.
     """
     if database.file is not None and not database.file.exists():
         database.file.touch(0o600)  # it will hold what people wrote
-    if revision(database) == known_revisions()[0]:
-        return
+    try:
+        return require_newest(database)
+    except OtherRevision as error:
+        if error.newer:
+            raise
     from alembic import command
 
     with database.engine.connect() as db:
@@ -53,6 +67,12 @@ def revision(database: Database) -> str | None:
             return None
         found: str | None = db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return found
+
+
+def require_newest(database: Database) -> None:
+    """Raise OtherRevision where the database is not at the newest revision."""
+    if (at := revision(database)) != known_revisions()[0]:
+        raise OtherRevision(at)
 
 
 def draft_revision(database: Database, message: str) -> None:
