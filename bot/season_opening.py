@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from bot.checkpoints import checkpoint
 from handlers import cycles as rules
@@ -122,15 +123,13 @@ def open_in_batches(
     After each batch it rests as long as that took, so that turns get their share of the database. *done* is told how
     many people each batch was about.
     """
-    with database.transaction() as db:
-        began = begin(db, cycle, known_forms, now)
+    began = database.written(lambda db: begin(db, cycle, known_forms, now))
     if isinstance(began, Problem):
         return began
     size = FEWEST
     while True:
         start = time.perf_counter()
-        with database.transaction() as db:
-            count = go_on(db, began, now, size)
+        count = database.written(partial(go_on, cycle=began, now=now, size=size))
         checkpoint("opening.batch")
         if count is None:
             return None
@@ -142,15 +141,17 @@ def open_in_batches(
 
 def discard(database: Database, cycle_id: int, *, rest: Callable[[float], None] = time.sleep) -> None:
     """Take away a half opened season, in batches: nobody has seen it. Stopped half way it can be opened after all."""
-    gone = 1
-    while gone:
-        with database.transaction() as db:
-            one_at_a_time(db, OPENING)
-            half = cycles.opening(db)
-            if half is None or half.id != cycle_id:
-                return
-            gone = cycles.discard(db, cycle_id, MOST)
-            notes.write(db, NOTE, f"{cycle_id}:0" if gone else None)  # from the first row on
+
+    def some(db: Db) -> int:
+        one_at_a_time(db, OPENING)
+        half = cycles.opening(db)
+        if half is None or half.id != cycle_id:
+            return 0
+        gone = cycles.discard(db, cycle_id, MOST)
+        notes.write(db, NOTE, f"{cycle_id}:0" if gone else None)  # from the first row on
+        return gone
+
+    while database.written(some):
         rest(QUICK)
 
 

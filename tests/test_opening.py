@@ -1,5 +1,6 @@
 """A season is opened in batches beside a running program, and opened again after it was closed by mistake."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from handlers.turn import current_cycle
 from storage import cycles, notes
 from storage import models as m
 from storage.database import Database
+from tests.conftest import postgres_database
 from tests.joining import SAMPLE
+from tests.postgres import Postgres
 from tests.season import CYCLE, FORM, SAIGON, World
 
 
@@ -149,6 +152,24 @@ def test_giving_up_that_was_killed_loses_nobody_when_the_season_is_opened_after_
     assert count(world, m.Assessment) == 3
     assert opens(world) is None
     assert count(world, m.Assessment) == 8
+
+
+def test_a_batch_that_meets_a_deadlock_is_tried_again(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(season_opening, "FEWEST", 3)
+    with closing(postgres_database(postgres)) as database:
+        world = World(database)
+        with database.transaction() as db:  # each of them meets one, at its second statement on the table
+            for table in ("assessment", "outgoing"):
+                db.exec_driver_sql(f"CREATE SEQUENCE tries_{table}")
+                db.exec_driver_sql(
+                    f"CREATE FUNCTION meet_{table}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                    f"IF nextval('tries_{table}') = 2 THEN RAISE SQLSTATE '40P01'; END IF; RETURN NULL; END$$"
+                )
+                db.exec_driver_sql(
+                    f"CREATE TRIGGER meet AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION meet_{table}()"
+                )
+        assert opens(world) is None
+        assert (count(world, m.Assessment), count(world, m.Outgoing)) == (8, 8)
 
 
 # ------------------------------------------------------------------ stopped half way, and told
