@@ -92,9 +92,9 @@ def declined(turn: Turn, cycle: Cycle, draft: Assessment | None) -> Message:
     """
     assert turn.person is not None
     text = say(turn.lang, "consent.declined")
-    if draft and draft.submitted_at and not draft.owes:
+    if draft and draft.submitted_at:
         at = when(turn.lang, cycle, draft.submitted_at)
-        text = say(turn.lang, "consent.declined_submitted", at=at)
+        text = say(turn.lang, f"consent.declined_{'returned' if draft.owes else 'submitted'}", at=at)
     if draft and (erased := _at_stake(turn, draft)):
         text = f"{text}\n\n{_counted(turn, 'erased', draft, erased)}"
     _record(turn, cycle, given=False)
@@ -111,7 +111,7 @@ def declined(turn: Turn, cycle: Cycle, draft: Assessment | None) -> Message:
 def _erase(turn: Turn, draft: Assessment) -> None:
     """Delete the answers with their history; of a review that is submitted, leave those that were submitted."""
     assessments.erase(turn.db, draft.id)
-    if draft.reopened and (erased := assessments.by_id(turn.db, draft.id)):
+    if draft.submitted_at and (erased := assessments.by_id(turn.db, draft.id)):
         writes = mine.edits(turn, erased)
         step = Step(erased, writes, SUBMITTED, draft.state, None, turn.now, turn.address.id)
         assessments.save(turn.db, step)
@@ -121,14 +121,14 @@ def _at_stake(turn: Turn, draft: Assessment) -> int:
     """How many answers declining would erase: all of a draft, the changes of a review that is submitted."""
     if not draft.editable or draft.form_id is None:
         return 0
-    if draft.reopened:
+    if draft.submitted_at:
         return len(mine.edits(turn, draft))
     return sum(map(bool, assessments.answers(turn.db, draft.id).values()))
 
 
 def _asked(turn: Turn, draft: Assessment) -> Message:
     """Whether the draft is to be erased; nothing is, until this is answered."""
-    kind = "edits_" if draft.reopened else ""
+    kind = "edits_" if draft.submitted_at else ""
     yes = Move(f"consent.decline_yes={draft.revision}", say(turn.lang, f"consent.{kind}decline_yes"))
     no = Move("consent.decline_no", say(turn.lang, f"consent.{kind}decline_no"))
     return Message(_counted(turn, "decline_ask", draft, _at_stake(turn, draft)), moves=(no, yes))
@@ -137,8 +137,7 @@ def _asked(turn: Turn, draft: Assessment) -> Message:
 def _counted(turn: Turn, key: str, draft: Assessment, changed: int) -> str:
     """A sentence that says how many answers are erased."""
     assert turn.cycle is not None
-    if draft.reopened:
-        assert draft.submitted_at is not None
+    if draft.submitted_at:
         at = when(turn.lang, turn.cycle, draft.submitted_at)
         return say(turn.lang, f"consent.edits_{key}", changed=changed, at=at)
     answered, total = own.filling(turn, draft).progress

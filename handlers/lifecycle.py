@@ -21,7 +21,8 @@ from storage.models import (
 
 Who = Literal["member", "secretary", "roster"]
 Act = Literal[
-    "begin", "discard", "submit", "decline", "consent", "accept", "return", "unlock", "exempt", "resume"
+    "begin", "discard", "submit", "decline", "decline_more", "consent",
+    "accept", "return", "unlock", "exempt", "resume",
 ]  # fmt: skip
 BACK = ""  # instead of a state: the one in which the exemption found it
 
@@ -39,7 +40,8 @@ RULES: Mapping[Act, Rule] = {
     "begin": Rule("member", (NOT_STARTED,), IN_PROGRESS),
     "discard": Rule("member", (IN_PROGRESS,), NOT_STARTED),
     "submit": Rule("member", (*OWES, SUBMITTED), SUBMITTED),
-    "decline": Rule("member", OWES, PAPER),  # they hand in a paper form
+    "decline": Rule("member", (NOT_STARTED, IN_PROGRESS), PAPER),  # they hand in a paper form
+    "decline_more": Rule("member", (RETURNED,), SUBMITTED),  # what they submitted last counts
     "consent": Rule("member", (PAPER,), NOT_STARTED),  # a draft was erased when they declined
     "accept": Rule("secretary", (SUBMITTED,), ACCEPTED),
     "return": Rule("secretary", (SUBMITTED,), RETURNED),

@@ -188,30 +188,40 @@ def without_form(db: Db, cycle_id: int) -> list[str]:
 
 
 def on_paper(db: Db, person_id: int, cycle_id: int) -> None:
-    """They declined the consent text and hand in a paper form: not reminded, and counted apart."""
-    exempt = m.Assessment.state == m.EXEMPT
+    """They declined the consent text and hand in a paper form: not reminded, and counted apart.
+
+    Who had submitted is submitted again: what they submitted last counts, and the draft is erased.
+    """
+    exempt, done = m.Assessment.state == m.EXEMPT, m.Assessment.submitted_at.is_not(None)
     theirs = sa.or_(m.Assessment.state.in_(m.OWES), exempt)
+    to = sa.case((done, m.SUBMITTED), else_=m.PAPER)
     db.execute(
         sa.update(m.Assessment)
         .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, theirs)
         .values(
-            state=sa.case((exempt, m.EXEMPT), else_=m.PAPER),
-            state_before=sa.case((exempt, m.PAPER), else_=None),
+            state=sa.case((exempt, m.EXEMPT), else_=to),
+            state_before=sa.case((exempt, to), else_=None),
+            place=sa.case((done, ""), else_=m.Assessment.place),
             remind_at=None,
         )
     )
 
 
 def off_paper(db: Db, person_id: int, cycle_id: int, remind_at: datetime | None) -> None:
-    """They accepted the consent text after all, and begin anew: the draft was erased when they declined."""
-    exempt = m.Assessment.state == m.EXEMPT
+    """They accepted the consent text after all, and begin anew: the draft was erased when they declined.
+
+    Who had submitted before that owes nothing and is not reminded.
+    """
+    exempt, done = m.Assessment.state == m.EXEMPT, m.Assessment.submitted_at.is_not(None)
     paper = sa.or_(m.Assessment.state == m.PAPER, sa.and_(exempt, m.Assessment.state_before == m.PAPER))
+    to = sa.case((done, m.SUBMITTED), else_=m.NOT_STARTED)
     db.execute(
         sa.update(m.Assessment)
         .where(m.Assessment.person_id == person_id, m.Assessment.cycle_id == cycle_id, paper)
         .values(
-            state=sa.case((exempt, m.EXEMPT), else_=m.NOT_STARTED),
-            state_before=sa.case((exempt, m.NOT_STARTED), else_=None),
-            remind_at=sa.case((exempt, None), else_=sa.literal(remind_at, Utc())),
+            state=sa.case((exempt, m.EXEMPT), else_=to),
+            state_before=sa.case((exempt, to), else_=None),
+            place=sa.case((done, ""), else_=m.Assessment.place),
+            remind_at=sa.case((sa.or_(exempt, done), None), else_=sa.literal(remind_at, Utc())),
         )
     )

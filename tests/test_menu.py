@@ -151,3 +151,47 @@ async def test_consent_taken_back_while_a_submitted_review_is_changed_drops_the_
         assert found is not None
         assert (found.state, found.reopened, assessments.answers(db, row)) == (m.SUBMITTED, False, now)
         assert db.scalar(sa.select(sa.func.count(m.Answer.id)).where(m.Answer.question == "a1_1")) == 1
+
+
+def submits(world: World, **values: object) -> int:
+    """What An has answered is submitted now; the assessment's id. *values*: what is stored besides."""
+    with world.database.transaction() as db:
+        row = db.execute(sa.select(m.Assessment.id).join(m.Person).where(m.Person.code == AN)).scalar_one()
+        now = assessments.answers(db, row)
+        assessments.submit(db, row, snapshot=now, receipt="ABCD", late=False, level=None, score=None, now=world.clock())
+        stored = {"state": m.SUBMITTED, "place": "submitted", "remind_at": None} | values
+        db.execute(sa.update(m.Assessment).where(m.Assessment.id == row).values(stored))
+    return row
+
+
+async def test_of_a_returned_review_whose_member_declines_the_last_submission_counts(database: Database) -> None:
+    world = World(database)
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi")
+    row = submits(world, state=m.RETURNED, place="review/1", remind_at=world.cycle.due)
+    await an.says("/menu")
+    await an.taps("Viết tiếp bản kiểm điểm")
+    await an.says("1", "Thêm một ý")
+    await an.does(Tapped("consent.show"))
+    await an.taps("Không đồng ý")
+    assert an.inbox[-1] == (
+        "Không đồng ý thì phần đang sửa (1 câu đã đổi) sẽ bị xóa; bản nộp lúc 09:00 ngày 25/11/2026 vẫn có hiệu lực. "
+        "Đồng chí chắc chắn?"
+    )
+    await an.taps("Đúng, xóa phần đang sửa")
+    assert an.inbox[-1] == (
+        "Đã ghi nhận đồng chí không đồng ý. Bản nộp lúc 09:00 ngày 25/11/2026 vẫn có hiệu lực; phần được đề nghị bổ "
+        "sung, đồng chí viết trên giấy và nộp cho bí thư chi bộ. Trợ lý không hỏi và không lưu thêm câu trả lời nào. "
+        "Đồng chí đổi ý lúc nào cũng được.\n\nPhần đang sửa (1 câu đã đổi) đã bị xóa."
+    )
+    for _ in range(2):
+        with world.database.transaction(read_only=True) as db:
+            found = assessments.by_id(db, row)
+            assert found is not None
+            assert (found.state, found.reopened, found.remind_at) == (m.SUBMITTED, False, None)
+            assert assessments.answers(db, row)["a1_1"] == "Dự 11/12 buổi"
+        await an.does(Tapped("consent.show"))
+        await an.taps("Đồng ý")
+    assert "Sửa và nộp lại" in an.labels

@@ -1,7 +1,9 @@
 """Migrations and models make the same tables."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -11,6 +13,21 @@ from bot.roster_row import unit_key
 from storage.database import Database
 from storage.models import Base
 from storage.schema import HERE, _config, known_revisions, migrate, revision
+from tests.postgres import Postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without tables, once on SQLite and once on PostgreSQL."""
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        server.execute("DROP DATABASE IF EXISTS empty")
+        server.execute("CREATE DATABASE empty")
+        url = server.url("empty")
+    made = Database(url)
+    yield made
+    made.close()
 
 
 def test_migrations_make_the_tables_the_models_say(database: Database) -> None:
@@ -57,14 +74,13 @@ def test_what_version_0_1_wrote_is_kept(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_review_that_version_0_1_had_reopened_is_submitted_again(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    states = ["in_progress", "not_started", "returned", "paper", "exempt", "submitted"]
-    with database.transaction() as db:
+def test_a_review_that_version_0_1_had_reopened_is_submitted_again(empty: Database) -> None:
+    states = ["in_progress", "not_started", "paper", "returned", "exempt", "submitted"]
+    with empty.transaction() as db:
         command.upgrade(_config(db), "0001")
         db.exec_driver_sql("INSERT INTO cycle VALUES (1, '2026', '2026-11-25', NULL, '{}', 'd')")
         db.exec_driver_sql("INSERT INTO unit VALUES (1, NULL, 'cell', 'Chi bộ 1', 'chi bo 1', '1.')")
-        for number, state in enumerate([*states, "in_progress"], 1):
+        for number, state in enumerate([*states, "in_progress", "paper"], 1):
             db.exec_driver_sql(
                 "INSERT INTO person (id, code, name, name_key, birth_date, unit_id)"
                 f" VALUES ({number}, 'KM-{number}', 'An', 'an', '1980-01-01', 1)"
@@ -74,16 +90,17 @@ def test_a_review_that_version_0_1_had_reopened_is_submitted_again(tmp_path: Pat
                 "INSERT INTO assessment (id, cycle_id, person_id, unit_id, state, place, revision, reminded, remind_at,"
                 f" submitted_at) VALUES ({number}, 1, {number}, 1, '{state}', 'b1_1', 3, 1, '2026-12-08', {submitted})"
             )
-    migrate(database)
-    with database.transaction(read_only=True) as db:
-        rows = db.exec_driver_sql("SELECT state, place, remind_at FROM assessment ORDER BY id").all()
-    database.close()
+    migrate(empty)
+    with empty.transaction(read_only=True) as db:
+        rows = db.exec_driver_sql("SELECT state, place, remind_at IS NULL FROM assessment ORDER BY id").all()
     assert (
         [tuple(row) for row in rows]
         == [
-            ("submitted", "b1_1", None),
-            ("submitted", "", None),  # its draft was discarded: the answers are empty, what was submitted is not
-            *((state, "b1_1", "2026-12-08") for state in states[2:]),
-            ("in_progress", "b1_1", "2026-12-08"),
+            ("submitted", "b1_1", True),
+            ("submitted", "", True),  # its draft was discarded: the answers are empty, what was submitted is not
+            ("submitted", "", True),  # its draft was erased when they declined
+            *((state, "b1_1", False) for state in states[3:]),
+            ("in_progress", "b1_1", False),
+            ("paper", "b1_1", False),
         ]
     )

@@ -225,6 +225,38 @@ def test_who_declines_is_on_paper_and_comes_back_with_a_yes(sqlite: Database) ->
     assert (world.assessment("An").state, world.assessment("An").remind_at) == (m.NOT_STARTED, cycle.due)
 
 
+@pytest.mark.parametrize("state", [m.RETURNED, m.PAPER])
+def test_who_submitted_before_declining_is_submitted_then_and_after_a_yes(database: Database, state: str) -> None:
+    world = World(database)
+    world.opens()
+    cycle = world.cycle
+    world.submits("An")
+    world.put("An", state=state, place="review/1", remind_at=cycle.due)
+    with database.transaction() as db:
+        if state == m.RETURNED:
+            enrolments.on_paper(db, world.ids["An"], cycle.id)
+        else:  # as version 0.1 left it
+            enrolments.off_paper(db, world.ids["An"], cycle.id, cycle.due)
+    found = world.assessment("An")
+    assert (found.state, found.reopened, found.remind_at) == (m.SUBMITTED, False, None)
+    with database.transaction() as db:
+        enrolments.off_paper(db, world.ids["An"], cycle.id, cycle.due)
+    assert world.assessment("An") == found
+
+
+def test_who_submitted_and_declines_while_exempt_is_submitted_afterwards(sqlite: Database) -> None:
+    world = World(sqlite)
+    world.opens()
+    cycle = world.cycle
+    world.submits("An")
+    world.put("An", state=m.EXEMPT, state_before=m.RETURNED, place="review/1")
+    with sqlite.transaction() as db:
+        enrolments.on_paper(db, world.ids["An"], cycle.id)
+    row = sa.select(m.Assessment.state, m.Assessment.state_before, m.Assessment.place)
+    with sqlite.transaction(read_only=True) as db:
+        assert db.execute(row.where(m.Assessment.person_id == world.ids["An"])).one() == (m.EXEMPT, m.SUBMITTED, "")
+
+
 def test_what_is_no_longer_needed_is_forgotten_in_its_time(sqlite: Database) -> None:
     world = World(sqlite)
     world.opens()

@@ -32,10 +32,11 @@ def upgrade() -> None:
         only = sa.text(condition)
         op.create_index(name, "outgoing", columns, sqlite_where=only, postgresql_where=only)
     # Until now changing a submitted review took the submission back; from now on it counts until another replaces it.
+    # Only one that is in progress has changes: the other drafts were discarded, or erased with the consent.
     op.execute(
         "UPDATE assessment SET state = 'submitted', remind_at = NULL,"
-        " place = CASE state WHEN 'not_started' THEN '' ELSE place END"
-        " WHERE state IN ('not_started', 'in_progress') AND submitted_at IS NOT NULL"
+        " place = CASE state WHEN 'in_progress' THEN place ELSE '' END"
+        " WHERE state IN ('not_started', 'in_progress', 'paper') AND submitted_at IS NOT NULL"
     )
 
 
