@@ -11,6 +11,7 @@ from storage import models as m
 from storage.assessments import Assessment
 
 REOPENED = "reopened"  # submitted, and being changed all the same
+DECLINED = "declined"  # submitted, and consent was taken back since
 WANTED = {  # what somebody may want to do with a review in that state
     m.NOT_STARTED: ["menu.begin"],
     m.IN_PROGRESS: ["menu.continue", "menu.mine"],
@@ -18,6 +19,7 @@ WANTED = {  # what somebody may want to do with a review in that state
     m.SUBMITTED: ["menu.submitted"],
     REOPENED: ["menu.edit", "menu.mine"],
     m.ACCEPTED: ["menu.submitted"],
+    DECLINED: ["menu.submitted", "consent.reconsider"],
 }
 LEADS_TO = {
     "menu.begin": "fill.open",
@@ -89,5 +91,7 @@ def _standing(turn: Turn, cycle: Cycle, found: Assessment) -> tuple[str, list[st
             wanted = [] if found.state == m.NOT_STARTED else ["menu.mine"]
             return say(lang, "menu.closed_not_submitted", cycle=cycle.name, closed=over), wanted
     state = REOPENED if found.reopened else found.state
+    if state == m.SUBMITTED and turn.group.consent(found.person_id) is False:
+        state = DECLINED
     until, closes = own.until(turn, found), when(lang, cycle, cycle.closes)
     return say(lang, f"menu.state_{state}", cycle=cycle.name, deadline=until, closes=closes), WANTED[state]

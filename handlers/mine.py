@@ -51,6 +51,12 @@ def handle(turn: Turn) -> list[Message]:
             return [_went(turn, assessment, PLACE)]
 
 
+def may_read(turn: Turn) -> bool:
+    """Whether they submitted before they declined the consent text: that stays theirs to read."""
+    found = turn.group.assessment(turn.person.id) if turn.person else None
+    return found is not None and found.submitted_at is not None and _declined(turn)
+
+
 def show(turn: Turn) -> Message:
     """How far one's own assessment is, and what one may do with it. The next words are said here."""
     assessment = own.assessment(turn)
@@ -169,6 +175,9 @@ def _overview(turn: Turn, assessment: Assessment, submitted: Submission | None) 
         moves.append(Move("consent.show", say(lang, "mine.data")))
     elif assessment.state == m.ACCEPTED:
         lines.append(say(lang, "mine.accepted"))
+    elif _declined(turn) and _accepts(turn):
+        lines.append(say(lang, "mine.declined"))
+        moves += [Move("consent.show", say(lang, "consent.reconsider")), Move("menu.open", say(lang, "menu.back"))]
     elif _may_reopen(turn, assessment):
         lines.append(say(lang, "mine.until", closes=when(lang, cycle, cycle.closes)))
         moves.append(Move("mine.reopen", say(lang, "mine.reopen")))
@@ -240,7 +249,7 @@ def _read(turn: Turn, assessment: Assessment, answers: Answers, page: int, kind:
 
 def _may_reopen(turn: Turn, assessment: Assessment) -> bool:
     """Until the cycle closes, unless the cell has accepted it. No grace here: nobody is cut off while typing."""
-    return assessment.state == m.SUBMITTED and not assessment.reopened and _accepts(turn)
+    return assessment.state == m.SUBMITTED and not assessment.reopened and not _declined(turn) and _accepts(turn)
 
 
 def _may_discard(turn: Turn, assessment: Assessment) -> bool:
@@ -260,6 +269,10 @@ def _may_write(turn: Turn, assessment: Assessment) -> bool:
 def _has_draft(assessment: Assessment) -> bool:
     """Whether something is written that was not submitted."""
     return assessment.editable and assessment.state != m.NOT_STARTED
+
+
+def _declined(turn: Turn) -> bool:
+    return turn.person is not None and turn.group.consent(turn.person.id) is False
 
 
 def _accepts(turn: Turn) -> bool:

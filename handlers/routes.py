@@ -133,4 +133,6 @@ def flow_of(turn: Turn) -> str:
         case _:
             name = turn.address.place.partition("/")[0]
     name = name if name in FLOWS else "menu"
-    return "consent" if name in ASKS_CONSENT and consent.needed(turn) else name
+    if name not in ASKS_CONSENT or not consent.needed(turn):
+        return name
+    return name if name == "mine" and mine.may_read(turn) else "consent"
