@@ -18,7 +18,7 @@ PLACE, SURE = "consent", "consent/decline"
 def handle(turn: Turn) -> list[Message]:
     """The answer to the text; anything else, and whatever needs a yes first, shows the text."""
     cycle = turn.cycle
-    if cycle is None or cycle.closed:
+    if cycle is None or _is_over(turn, cycle):
         return [menu.show(turn)]
     place, event = turn.address.place, heard(_text(turn, cycle), turn.event)
     draft = assessments.of(turn.db, turn.person.id, cycle.id) if turn.person and _declines(place, event) else None
@@ -53,11 +53,18 @@ def said(turn: Turn) -> bool | None:
 
 
 def needed(turn: Turn) -> bool:
-    """Whether the text comes before anything else: in an open cycle, of those who are reviewed and said no yes yet."""
+    """Whether the text comes before anything else: of those who are reviewed and said no yes yet, while they may still
+    answer."""
     if turn.person is None or turn.cycle is None or turn.cycle.closed or said(turn):
         return False
     assessment = turn.group.assessment(turn.person.id)
-    return assessment is not None and assessment.state != EXEMPT
+    return assessment is not None and assessment.state != EXEMPT and own.taken(turn, assessment) != "closed"
+
+
+def _is_over(turn: Turn, cycle: Cycle) -> bool:
+    """Whether nothing is taken from them any more: then nothing is asked."""
+    found = turn.group.assessment(turn.person.id) if turn.person else None
+    return cycle.closed or (found is not None and own.taken(turn, found) == "closed")
 
 
 def show(turn: Turn, cycle: Cycle) -> Message:

@@ -251,3 +251,28 @@ async def test_while_reminders_are_paused_the_secretary_is_offered_none(world: W
         notes.write(db, notes.PAUSED, datetime.now(world.cycle.zone).isoformat())
     await binh.says("/tinhhinh")
     assert binh.labels == ["Về danh mục"]
+
+
+async def test_who_comes_after_the_closing_is_not_asked_for_consent_first(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.does(Tapped("fill.open"))
+    yes = an.button("Đồng ý")
+    world.clock.at = world.cycle.closes + timedelta(minutes=20)
+    over = f"{CLOSED}\n\nĐồng chí chưa nộp bản kiểm điểm. Nếu cần nộp, đề nghị đồng chí liên hệ bí thư chi bộ."
+    for event in (Tapped("fill.open"), Tapped("mine.open")):
+        await an.does(event)
+        assert an.inbox[-1] == over
+    for value in ("consent.show", yes):
+        await an.does(Tapped(value))
+        assert an.inbox[-1].splitlines()[-1].startswith(f"{CLOSED} Đồng chí chưa nộp bản kiểm điểm;")
+    with world.database.transaction(read_only=True) as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(m.Consent)) == 0
+
+
+async def test_who_joins_after_the_closing_is_told_at_once_that_it_is_over(world: World) -> None:
+    new = world.stranger("new")
+    code = world.invitation(AN)
+    world.clock.at = world.cycle.closes + timedelta(minutes=20)
+    await new.says(code, "5/6/1975")
+    assert "Đồng ý" not in new.labels
+    assert CLOSED in new.inbox[-1]

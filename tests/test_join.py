@@ -126,7 +126,10 @@ def test_a_web_link_opens_again_always_with_the_birth_date(season: World) -> Non
     assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{LINKED}\n\n{CONSENT}"
     season.forward(days=40)
     assert Chat(season, "web").joins(code, BIRTHS[BINH]) == WRONG
-    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{LINKED}\n\n{CONSENT}"
+    greeting = say("vi", "menu.greeting", name="Nguyễn Văn Kiên")
+    over = say("vi", "reminder.closed", closes="17:00 ngày 18/12/2026")
+    closed = say("vi", "menu.closed_not_submitted", cycle="Kiểm điểm năm 2026", closed=over)
+    assert Chat(season, "web").joins(code, BIRTHS[AN]) == f"{LINKED}\n\n{greeting}\n\n{closed}"
     assert Chat(season).joins(code, BIRTHS[AN]) == WRONG  # typed it has expired
 
 
