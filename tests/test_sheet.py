@@ -2,7 +2,7 @@
 
 import csv
 import tracemalloc
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from handlers.words import clean
 from storage import assessments, exports
 from storage import models as m
 from storage.database import Database
-from tests.seeded import seed
+from tests.seeded import CYCLE, seed
 
 NOW = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
 SMALL = Form(
@@ -241,6 +241,27 @@ def test_of_who_submitted_again_both_times_are_told_and_the_first_says_whether_i
     assert read_csv(tmp_path / "out.csv")[2][4:9] == [
         "đã nộp (đang sửa lại)", "2026-12-10 10:00:00", "", "2026-12-16 10:00:00", "2",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "reason", "told"),
+    [
+        (CYCLE.closes, None, "đã nộp (đang sửa lại)"),
+        (CYCLE.closes, "từ trần", "đã nộp (từ trần; đang sửa lại)"),
+        (CYCLE.closes + timedelta(seconds=1), None, "đã nộp"),
+        (CYCLE.closes + timedelta(seconds=1), "từ trần", "đã nộp (từ trần)"),
+    ],
+)
+def test_that_a_review_is_being_changed_is_told_beside_the_exemption_and_not_after_the_closing(
+    sqlite: Database, tmp_path: Path, now: datetime, reason: str | None, told: str
+) -> None:
+    seed(sqlite, form=forms.dumps(SMALL))
+    submit(sqlite, 1, "việc")
+    with sqlite.transaction() as db:
+        values = {"place": "review/1", "exempt_reason": reason}
+        db.execute(sa.update(m.Assessment).where(m.Assessment.id == 1).values(values))
+    export(sqlite, "2026", tmp_path / "out.csv", now, "vi")
+    assert read_csv(tmp_path / "out.csv")[2][4] == told
 
 
 @pytest.mark.parametrize("typed", ["12345678", "0.1234567", "28.50", "123456789012345678901234567890.5", "100000"])

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from bot.mistakes import Mistake
 from bot.tables import private, safe_cell
-from handlers import cycles as rules
 from handlers import forms
 from handlers.answers import shown
 from handlers.cycles import Cycle
 from handlers.forms import Form, Kind, Question
 from handlers.readback import shortened
 from handlers.texts import say
+from handlers.turn import cycle_of
 from storage import audit, cycles, exports
 from storage.database import Database, Db
 from storage.exports import Row
@@ -75,7 +75,9 @@ def export(database: Database, code: str, out: Path, now: datetime, lang: str, *
     part = out.with_name(out.name + ".part")
     try:
         with database.transaction(read_only=True) as db, writer(part, plain) as table:
-            count = _written(db, table, found.id, rules.loads(cycles.rules(db, found.id)), lang)
+            cycle = cycle_of(db, found)
+            assert cycle is not None
+            count = _written(db, table, cycle, now, lang)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
@@ -109,29 +111,29 @@ def _asked(form: Form) -> Iterator[Question]:
     return (q for section in form.sections if section.filled_by == "member" for q in section.questions)
 
 
-def _written(db: Db, table: Table, cycle_id: int, cycle: Cycle, lang: str) -> int:
-    known = {each.id: forms.loads(each.body) for each in exports.forms(db, cycle_id)}
+def _written(db: Db, table: Table, cycle: Cycle, now: datetime, lang: str) -> int:
+    known = {each.id: forms.loads(each.body) for each in exports.forms(db, cycle.id)}
     found = columns(list(known.items()))
     headings = [say(lang, f"export.{name}", zone=cycle.zone.key) for name in FACTS]
     table.row([*headings, *(column.heading for column in found)])
     table.row([*FACTS, *(column.id for column in found)])
     levels = {level.id: level.label for level in cycle.levels}
     count = 0
-    for count, row in enumerate(exports.rows(db, cycle_id), 1):  # noqa: B007  the last number is the count
+    for count, row in enumerate(exports.rows(db, cycle.id), 1):  # noqa: B007  the last number is the count
         form = known.get(row.form_id or 0)
-        table.row([*_facts(row, form, cycle, levels, lang), *(_answer(row, form, column) for column in found)])
+        table.row([*_facts(row, form, cycle, now, levels, lang), *(_answer(row, form, column) for column in found)])
     table.row([say(lang, "export.rows", count=count)])
     if table.cut:
         table.row([say(lang, "export.cut", count=table.cut)])
     return count
 
 
-def _facts(row: Row, form: Form | None, cycle: Cycle, levels: dict[str, str], lang: str) -> list[Cell]:
+def _facts(row: Row, form: Form | None, cycle: Cycle, now: datetime, levels: dict[str, str], lang: str) -> list[Cell]:
     state = say(lang, f"export.state_{row.state}")
-    reason = f" ({row.exempt_reason})" if row.exempt_reason else ""
-    if row.reopened:
-        reason = f" ({say(lang, 'export.reopened')})"
-    who: list[Cell] = ["/".join(row.units), row.code, row.name, form.id if form else "", f"{state}{reason}"]
+    notes = [row.exempt_reason or "", say(lang, "export.reopened") if row.reopened and cycle.runs(now) else ""]
+    if noted := "; ".join(filter(None, notes)):
+        state = f"{state} ({noted})"
+    who: list[Cell] = ["/".join(row.units), row.code, row.name, form.id if form else "", state]
     sent = row.submitted
     if sent is None:
         return [*who, *[""] * (len(FACTS) - len(who))]
