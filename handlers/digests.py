@@ -101,7 +101,7 @@ def cell(
         head.append(say(lang, "digest.late", number=late))
     if corrected := [_with_times(lang, cycle, each) for each in standings if each.corrected]:
         head.append(say(lang, "digest.corrected", number=len(corrected), names=", ".join(corrected)))
-    if reopened := [each.name for each in standings if each.reopened]:
+    if cycle.runs(now) and (reopened := [each.name for each in standings if each.reopened]):
         head.append(say(lang, "digest.reopened", number=len(reopened), names=", ".join(reopened)))
     groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
     tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, _calls(standings), now)]

@@ -29,8 +29,7 @@ def handle(turn: Turn) -> list[Message]:
         return [mine.show(turn)]
     taken = own.taken(turn, assessment)
     if taken in ("early", "closed"):
-        lost = isinstance(turn.event, Said)
-        return [mine.show(turn).after(say(turn.lang, "fill.not_taken") if lost else "")]
+        return [mine.show(turn).after(_lost(turn, assessment))]
     event = _meant(turn, turn.cycle, assessment)
     for move in snooze.MOVES:
         if assessment.owes and event == Tapped(f"{assessment.id}.{move}"):
@@ -45,6 +44,14 @@ def handle(turn: Turn) -> list[Message]:
     if after.place == CONFIRM and taken == "late":
         return [message.after(_lateness(turn, turn.cycle, assessment))]
     return [message]
+
+
+def _lost(turn: Turn, assessment: Assessment) -> str:
+    """That what was just said or chosen is not stored; "" where nothing would have been."""
+    if isinstance(turn.event, Said):
+        return say(turn.lang, "fill.not_taken")
+    after, _ = step(own.filling(turn, assessment), turn.event)
+    return say(turn.lang, "fill.not_chosen") if after.writes else ""
 
 
 def _lateness(turn: Turn, cycle: Cycle, assessment: Assessment) -> str:

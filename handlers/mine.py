@@ -198,7 +198,7 @@ def _not_now(turn: Turn, assessment: Assessment, submitted: Submission | None) -
         return f"{over}\n\n{text}", Move("mine.draft=1", say(lang, "mine.draft_read"))
     if assessment.state == m.ACCEPTED:
         return f"{over} {say(lang, 'mine.accepted')}", None
-    if not _has_draft(assessment):
+    if not _has_draft(assessment) or not edits(turn, assessment):
         return over, None
     return f"{over} {say(lang, 'mine.closed_edits')}", Move("mine.draft=1", say(lang, "mine.edits_read"))
 

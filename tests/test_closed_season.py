@@ -134,7 +134,7 @@ async def test_a_returned_review_counts_as_it_was_submitted(world: World) -> Non
     await an.says("/menu")
     assert an.inbox[-1] == f"{GREETING}{NAME}\n{CLOSED} Đồng chí đã nộp bản kiểm điểm."
     await an.taps("Xem bản đã nộp")
-    assert an.labels == ["Đọc bản đã nộp", "Tải bản Word", "Đọc phần sửa", "Về danh mục"]
+    assert an.labels == ["Đọc bản đã nộp", "Tải bản Word", "Về danh mục"]
 
 
 async def test_who_never_began_is_told_that_it_is_over(world: World) -> None:
@@ -276,3 +276,34 @@ async def test_who_joins_after_the_closing_is_told_at_once_that_it_is_over(world
     await new.says(code, "5/6/1975")
     assert "Đồng ý" not in new.labels
     assert CLOSED in new.inbox[-1]
+
+
+async def test_an_option_tapped_after_the_closing_is_said_not_to_be_stored(world: World) -> None:
+    an = await begins(world)
+    with world.database.transaction(read_only=True) as db:
+        number = db.execute(sa.select(m.Assessment.id).join(m.Person).where(m.Person.code == AN)).scalar_one()
+    await closes(world)
+    await an.does(Tapped(f"{number}.b2_1=excellent"))
+    assert an.inbox[-1].startswith(f"Lựa chọn vừa bấm không được ghi.\n\n{CLOSED}\n\nBản nháp")
+    await an.does(Tapped(f"{number}.review"))
+    assert an.inbox[-1].startswith(f"{CLOSED}\n\nBản nháp")
+
+
+async def test_of_a_review_that_was_reopened_and_not_changed_no_change_is_told_of(world: World) -> None:
+    an = await begins(world)
+    submits(world)
+    await an.does(Tapped("mine.reopen"))
+    await closes(world)
+    await an.says("/menu")
+    await an.taps("Xem bản đã nộp")
+    assert an.inbox[-1] == f"{SUBMITTED}\n\n{CLOSED}"
+    assert an.labels == ["Đọc bản đã nộp", "Tải bản Word", "Về danh mục"]
+
+
+async def test_the_secretary_is_not_told_after_the_closing_that_somebody_is_changing_theirs(world: World) -> None:
+    an, binh = await begins(world), world.at_chat(BINH)
+    submits(world)
+    await an.does(Tapped("mine.reopen"))
+    await closes(world)
+    await binh.says("/tinhhinh")
+    assert binh.inbox[-1].split("\n\n")[0].splitlines()[1:] == [f"Đã nộp 1/20 (5 %). {CLOSED}"]
