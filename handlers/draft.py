@@ -52,6 +52,7 @@ class Filling:
     writes: tuple[Write, ...] = ()  # what this step adds to the answers
     cuts_at: int = 0  # UTF-16 units of a message, above which the messenger cuts a text into several; 0: it never does
     at_once: bool = False  # the last thing they did was moments ago
+    final: bool = False  # what is submitted now cannot be changed any more
 
     @cached_property
     def asked(self) -> list[Question]:

@@ -91,6 +91,7 @@ def filling(turn: Turn, assessment: Assessment) -> Filling:
         today=turn.cycle.local(turn.now).date(),
         cuts_at=CUTS_AT.get(turn.address.channel, 0),
         at_once=assessment.active_at is not None and turn.now - assessment.active_at <= AT_ONCE,
+        final=in_grace(turn, assessment),
     )
 
 

@@ -227,6 +227,7 @@ def _confirm(filling: Filling) -> Message:
         say(lang, "review.confirm_score", score=number(str(score), lang)) if score is not None else "",
         say(lang, "review.confirm_level", level=level) if level else "",
     ]
-    text = "\n\n".join(filter(None, [say(lang, "review.confirm"), "\n".join(filter(None, lines))]))
+    asked = say(lang, "review.confirm_final" if filling.final else "review.confirm")
+    text = "\n\n".join(filter(None, [asked, "\n".join(filter(None, lines))]))
     yes = Move(filling.tap("submit", filling.revision), say(lang, "review.yes"))
     return Message(text, moves=(yes, _move(filling, "back")))

@@ -424,6 +424,19 @@ def test_nobody_is_cut_off_while_typing(an: Member) -> None:
     assert an.message.text.split("\n\n")[2:] == []  # nothing about changing it
 
 
+def test_who_may_only_submit_once_more_is_not_told_that_it_may_be_changed(an: Member) -> None:
+    fills_in(an)
+    assert an.message.text.startswith(
+        "Đồng chí nộp bản kiểm điểm này? Nộp rồi vẫn sửa và nộp lại được khi kỳ chưa đóng.\n\n"
+    )
+    an.set(active_at=CYCLE.closes - timedelta(minutes=5))
+    an.now = CYCLE.closes + timedelta(minutes=10)
+    assert an.presses("fill.open").startswith(
+        "Đã hết thời gian nhận bản kiểm điểm (09:00 ngày 08/12/2026). Đồng chí đang viết dở nên vẫn nộp được nếu nộp "
+        "ngay; bản này sẽ được ghi là nộp muộn.\n\nĐồng chí nộp bản kiểm điểm này? Nộp rồi thì không sửa được nữa.\n\n"
+    )
+
+
 def test_what_a_reminder_offers_is_typed_as_well_as_tapped(an: Member) -> None:
     an.presses("fill.open")
     an.taps("Đúng")
