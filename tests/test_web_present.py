@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 
 from bot.channels.web import application
@@ -73,14 +74,36 @@ def test_who_stands_in_no_form_is_shown_the_menu_only_where_nothing_is_left(data
     assert [choice.value for choice in shown.choices] == ["fill.open", "mine.open", "menu.help"]
 
 
-def test_who_took_consent_back_or_whose_season_is_over_is_not_shown_a_question(database: Database) -> None:
+def test_who_took_consent_back_is_not_shown_a_question(database: Database) -> None:
     world = writing(database, "Gương mẫu.")
-    now = world.now
-    world.now = world.cycle.closes + timedelta(days=2)
-    assert present(world, "Đã ghi.") is None
-    world.now = now
     world.execute(sa.update(m.Consent).values(given=False))
     assert present(world, "Đã ghi.") is None
+
+
+@pytest.mark.parametrize("place", ["fill", "cell", "committee", "menu"])
+def test_whose_season_is_over_is_shown_so_instead_of_what_was_offered_before(database: Database, place: str) -> None:
+    world = writing(database, "Gương mẫu.")
+    with database.transaction() as db:
+        addresses.go(db, 1, place)
+    world.now = world.cycle.closes + timedelta(days=2)
+    shown = present(world, "Chào đồng chí An. Còn 2 ngày nữa.")
+    assert shown is not None
+    assert shown.text.splitlines()[-1] == (
+        "Kỳ kiểm điểm đã đóng lúc 17:00 ngày 18/12/2026. Đồng chí chưa nộp bản kiểm điểm; nếu cần nộp, đề nghị đồng "
+        "chí liên hệ bí thư chi bộ."
+    )
+    assert [choice.value for choice in shown.choices] == ["mine.open", "menu.help"]
+    assert present(world, shown.text) is None
+    assert present(world, "Chi bộ 1\nĐã nộp 0/6. Kỳ kiểm điểm đã đóng lúc 17:00 ngày 18/12/2026.") is None
+
+
+def test_who_is_writing_when_the_season_closes_is_shown_the_question(database: Database) -> None:
+    world = writing(database, "Gương mẫu.")
+    world.put("An", active_at=world.cycle.closes - timedelta(minutes=1))
+    world.now = world.cycle.closes + timedelta(minutes=10)
+    shown = present(world, "Đã ghi.")
+    assert shown is not None
+    assert QUESTION in shown.text
 
 
 async def test_the_page_is_given_it_below_its_history_and_opens_without_it_too(echo: Echo) -> None:
