@@ -60,12 +60,10 @@ def nudge(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Message
         return Message(say(turn.lang, refusal), moves=(_back(turn, unit),))
     plan = _plan(turn, cycle, members)
     lines = []
-    if plan.now:
-        names = "\n".join(f"• {_history(turn, cycle, each)}" for each in plan.now)
-        lines.append(
-            say(turn.lang, "secretary.confirm", number=len(plan.now), at=_from(turn, cycle, plan.at), names=names)
-        )
-    else:
+    if rung := [each for each in plan.now if each.ringing]:
+        names = "\n".join(f"• {_history(turn, cycle, each)}" for each in rung)
+        lines.append(say(turn.lang, "secretary.confirm", number=len(rung), at=_from(turn, cycle, plan.at), names=names))
+    elif not plan.now:
         lines.append(say(turn.lang, "secretary.nobody"))
     if plan.cooling:
         hours = f"{cycle.minimum_gap.total_seconds() / 3600:g}"

@@ -302,6 +302,8 @@ def test_who_uses_only_the_page_finds_the_nudge_there(world: World) -> None:
     world.block("Tú")
     world.link("Tú", "web")
     asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
+    assert asked.text.splitlines()[0] == "Sẽ nhắc 4 đồng chí, ngay bây giờ:"
+    assert [line for line in asked.text.splitlines() if "Tú" in line] == [asked.text.splitlines()[-1]]
     assert asked.text.splitlines()[-1] == (
         "Chỉ dùng trang web, lời nhắc sẽ hiện khi đồng chí ấy mở trang; nên gọi điện: Tú."
     )
@@ -324,7 +326,11 @@ def test_a_second_nudge_does_not_list_those_for_whom_one_waits(world: World) -> 
     )
     assert [move.value for move in asked.moves] == ["cell.show=3"]
     world.now += timedelta(days=1)  # nobody opened the page, and it has expired
-    assert world.taps("Bình", "cell.nudge=3", secretary.handle)[0].text.splitlines()[1] == "• Tú (chưa nhắc lần nào)"
+    asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0]
+    assert (asked.text, [move.value for move in asked.moves]) == (
+        "Chỉ dùng trang web, lời nhắc sẽ hiện khi đồng chí ấy mở trang; nên gọi điện: Tú.",
+        ["cell.nudge_yes=3", "cell.show=3"],
+    )
 
 
 def test_who_writes_on_the_page_is_counted_by_stage_and_is_not_to_be_called_once_a_reminder_was_shown(
