@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from handlers import digests, notices
+from handlers import digests, notices, nudges
 from handlers.calendar import allowed, deadline_reminder, is_quiet, local_day, next_reminder, out_of_quiet
 from handlers.cycles import Cycle
 from handlers.messages import Message, dumps, loads
@@ -143,13 +143,15 @@ def _digest(db: Db, outgoing: Outgoing, cycle: Cycle, reader: Person, now: datet
     unit = units.by_id(db, outgoing.unit_id)
     members = progress.members(db, reader, outgoing.unit_id, cycle.id)
     if unit is not None and members is not None:
-        standing = standings(db, cycle, members)
+        waiting = outbox.with_waiting_reminder(db, [each.assessment_id for each in members], now)
+        standing = standings(db, cycle, members, waiting, now)
         numbers = digests.counts(standing)
         if not digests.missing(numbers):
             return None
         outbox.set_facts(db, outgoing.id, numbers)
         before = _before(db, outgoing, cycle, now)
-        return digests.cell(lang, cycle, unit.id, unit.name, standing, now, before)
+        nudge = nudges.plan(cycle, nudges.others(members, reader), waiting, now).somebody_soon
+        return digests.cell(lang, cycle, unit.id, unit.name, standing, now, before, nudge=nudge)
     whole = progress.rollup(db, reader, outgoing.unit_id, cycle.id)
     if whole is None:
         return None

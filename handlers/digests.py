@@ -31,8 +31,7 @@ class Standing:
     group: Group
     stage: Stage | None = None
     rings: bool = True  # an open address on a channel that rings
-    page: bool = False  # an open address on the web page
-    reminded: bool = False  # at least one reminder got out, or was shown on the page
+    unreached: bool = False  # no reminder gets to them
     late: bool = False  # the first time: a correction after the deadline makes nobody late
     reopened: bool = False  # submitted, and being changed all the same
     corrected: bool = False  # on time the first time, and again after the deadline
@@ -47,8 +46,8 @@ class Standing:
 
     @property
     def is_to_be_called(self) -> bool:
-        """Whether no reminder gets to them: nothing rings, and no page of theirs has shown one."""
-        return self.is_silent and not (self.page and self.reminded)
+        """Whether something is still to be done that no reminder helps with."""
+        return self.is_silent and self.unreached
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,13 @@ def cell(
     standings: Sequence[Standing],
     now: datetime,
     before: Before | None,
+    *,
+    nudge: bool,
 ) -> Message:
-    """How far a cell is: who submitted, who did not and why, what changed, and the one thing to do."""
+    """How far a cell is: who submitted, who did not and why, what changed, and the one thing to do.
+
+    *nudge*: whether there is anybody whom the reader may remind.
+    """
     numbers = counts(standings)
     head = [_head(lang, cycle, name, numbers, now)]
     new = [_again(lang, each) for each in standings if _is_new(each, before)]
@@ -104,9 +108,10 @@ def cell(
     if cycle.runs(now) and (reopened := [each.name for each in standings if each.reopened]):
         head.append(say(lang, "digest.reopened", number=len(reopened), names=", ".join(reopened)))
     groups = [_group(lang, group, standings) for group in (*MISSING, *OTHERS)]
-    tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, _calls(standings), now)]
+    calls = [each.name for each in standings if each.is_to_be_called]
+    tail = [_changed(lang, numbers, before), _action(lang, cycle, numbers, calls, now, nudge)]
     blocks = ("\n".join(filter(None, lines)) for lines in (head, groups, tail))
-    moves = _moves(lang, unit_id, standings) if cycle.runs(now) else ()
+    moves = (Move(f"cell.nudge={unit_id}", say(lang, "secretary.nudge")),) if nudge and cycle.runs(now) else ()
     return Message("\n\n".join(filter(None, blocks)), moves=moves)
 
 
@@ -146,10 +151,6 @@ def _named(lang: str, each: Standing) -> str:
     return f"{each.name} ({'; '.join(notes)})" if notes else each.name
 
 
-def _calls(standings: Iterable[Standing]) -> int:
-    return sum(each.is_to_be_called for each in standings)
-
-
 def _again(lang: str, each: Standing) -> str:
     """A name, with a note where it was not submitted for the first time."""
     again = each.submitted_at != each.first_submitted_at
@@ -177,20 +178,18 @@ def _changed(lang: str, numbers: Mapping[str, int], before: Before | None) -> st
     return say(lang, "digest.changed", changes=", ".join(changes).replace("-", "−"))
 
 
-def _action(lang: str, cycle: Cycle, numbers: Mapping[str, int], calls: int, now: datetime) -> str:
+def _action(
+    lang: str, cycle: Cycle, numbers: Mapping[str, int], calls: Sequence[str], now: datetime, nudge: bool
+) -> str:
     if not cycle.runs(now) and now >= cycle.opens and (left_out := missing(numbers)):
         return say(lang, "digest.do_closed", number=left_out)
-    waiting = {**numbers, "call": calls}
+    waiting = {**numbers, "call": len(calls)}
     first = next((what for what in ACTIONS if waiting[what]), None)
     if first is None:
         return say(lang, "digest.do_nothing")
-    return say(lang, f"digest.do_{first}", number=waiting[first])
-
-
-def _moves(lang: str, unit_id: int, standings: Iterable[Standing]) -> tuple[Move, ...]:
-    if any(each.group in STAGES and (each.rings or each.page) for each in standings):
-        return (Move(f"cell.nudge={unit_id}", say(lang, "secretary.nudge")),)
-    return ()
+    if first in STAGES and not nudge:
+        return say(lang, "digest.do_wait")
+    return say(lang, f"digest.do_{first}", number=waiting[first], names=", ".join(calls))
 
 
 @dataclass(frozen=True, slots=True)

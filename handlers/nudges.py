@@ -10,6 +10,7 @@ from handlers.cycles import Cycle
 from storage import addresses
 from storage import models as m
 from storage.database import Db
+from storage.people import Person
 from storage.progress import Member
 
 
@@ -24,6 +25,11 @@ class Plan:
     cooling: list[Member]
     asked: list[Member]  # to be reminded later: they are left alone until then
     call: list[Member]
+
+    @property
+    def somebody_soon(self) -> bool:
+        """Whether anybody may be reminded now, or once the time is over for which they are left alone."""
+        return bool(self.now or self.cooling or self.asked)
 
 
 def plan(cycle: Cycle, members: Sequence[Member], waiting: Collection[int], now: datetime) -> Plan:
@@ -53,6 +59,11 @@ def plan(cycle: Cycle, members: Sequence[Member], waiting: Collection[int], now:
         asked,
         [each for each in owing if each not in reached],
     )
+
+
+def others(members: Sequence[Member], asker: Person | None) -> list[Member]:
+    """Nobody nudges themselves."""
+    return [each for each in members if asker is None or each.person_id != asker.id]
 
 
 def rows(db: Db, cycle: Cycle, decided: Plan, turn: str) -> list[dict[str, Any]]:

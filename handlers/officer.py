@@ -60,7 +60,9 @@ def _unit(turn: Turn, person: Person, cycle: Cycle, unit_id: int, mine: tuple[in
         message = Message(say(turn.lang, "officer.empty", unit=name))
     elif [part.unit_id for part in parts] == [unit_id]:
         members = progress.nameless(turn.db, person, unit_id, cycle.id) or []
-        message = digests.numbers_only(turn.lang, cycle, unit_id, name, standings(turn.db, cycle, members), turn.now)
+        message = digests.numbers_only(
+            turn.lang, cycle, unit_id, name, standings(turn.db, cycle, members, (), turn.now), turn.now
+        )
     else:
         message = digests.rollup(turn.lang, cycle, total(unit_id, name, parts), parts, tallies(whole), turn.now, page)
     return Message(message.text, message.choices, (*message.moves, up)) if up else message

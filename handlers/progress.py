@@ -1,7 +1,8 @@
 """How far cells are, from the rows that the asker may see."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from handlers import frozen
 from handlers.cycles import Cycle
@@ -12,20 +13,23 @@ from storage import models as m
 from storage.database import Db
 from storage.progress import Cell, Member, Rollup
 
-
-def standings(db: Db, cycle: Cycle, members: Sequence[Member]) -> list[Standing]:
-    """What the secretary is told of each member."""
-    return [_standing(db, cycle, each) for each in members]
+LATELY = timedelta(days=3)  # who was on the page since then is left to its reminders
 
 
-def _standing(db: Db, cycle: Cycle, each: Member) -> Standing:
+def standings(
+    db: Db, cycle: Cycle, members: Sequence[Member], waiting: Collection[int], now: datetime
+) -> list[Standing]:
+    """What the secretary is told of each member. *waiting*: the assessments for which a reminder waits."""
+    return [_standing(db, cycle, each, each.assessment_id in waiting, now) for each in members]
+
+
+def _standing(db: Db, cycle: Cycle, each: Member, waits: bool, now: datetime) -> Standing:
     first, last, counts = each.first_submitted_at, each.submitted_at, not each.owes
     return Standing(
         name=each.name,
         group=group(each),
         rings=each.ringing,
-        page=each.passive,
-        reminded=each.reminded_at is not None,
+        unreached=_is_unreached(cycle, each, waits, now),
         stage=stage_of(db, each.state, each.form_id, each.form_digest, each.place),
         late=counts and first is not None and first > cycle.due,
         reopened=m.is_reopened(each.state, each.place),
@@ -34,6 +38,17 @@ def _standing(db: Db, cycle: Cycle, each: Member) -> Standing:
         submitted_at=last,
         first_submitted_at=first,
     )
+
+
+def _is_unreached(cycle: Cycle, each: Member, waits: bool, now: datetime) -> bool:
+    """Whether no reminder gets to them: nothing rings, and they have no page, or have not been on it lately.
+
+    Where a reminder waits for the page to show it, *lately* is the time that is kept between two reminders.
+    """
+    if each.ringing or not each.passive:
+        return not each.ringing
+    seen = max((at for at in (each.active_at, each.reminded_at) if at), default=None)
+    return seen is None or now - seen > (cycle.minimum_gap if waits else LATELY)
 
 
 def group(member: Member) -> Group:

@@ -50,7 +50,10 @@ def overview(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Mess
     """The digest, on demand."""
     found = units.by_id(turn.db, unit)
     name = found.name if found else ""
-    message = digests.cell(turn.lang, cycle, unit, name, standings(turn.db, cycle, members), turn.now, None)
+    waiting = outbox.with_waiting_reminder(turn.db, [each.assessment_id for each in members], turn.now)
+    plan = nudges.plan(cycle, nudges.others(members, turn.person), waiting, turn.now)
+    standing = standings(turn.db, cycle, members, waiting, turn.now)
+    message = digests.cell(turn.lang, cycle, unit, name, standing, turn.now, None, nudge=bool(plan.now))
     return replace(message, moves=()) if _refusal(turn, cycle) else message
 
 
@@ -98,17 +101,12 @@ def nudged(turn: Turn, cycle: Cycle, unit: int, members: list[Member]) -> Messag
 
 
 def _plan(turn: Turn, cycle: Cycle, members: list[Member]) -> nudges.Plan:
-    others = _others(turn, members)
+    others = nudges.others(members, turn.person)
     waiting = outbox.with_waiting_reminder(turn.db, [each.assessment_id for each in others], turn.now)
     return nudges.plan(cycle, others, waiting, turn.now)
 
 
 View = Callable[[Turn, Cycle, int, list[Member]], Message]
-
-
-def _others(turn: Turn, members: list[Member]) -> list[Member]:
-    """Nobody nudges themselves."""
-    return [each for each in members if turn.person is None or each.person_id != turn.person.id]
 
 
 def _refusal(turn: Turn, cycle: Cycle) -> str | None:

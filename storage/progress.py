@@ -29,6 +29,7 @@ class Member:
     reminded: int
     reminded_at: datetime | None
     snoozed_until: datetime | None
+    active_at: datetime | None  # the last time they wrote or chose something
     submitted_at: datetime | None  # the last time
     first_submitted_at: datetime | None
     ringing: bool  # an open address on a channel that rings
@@ -88,6 +89,7 @@ _MEMBERS = (
         m.Assessment.reminded,
         m.Assessment.reminded_at,
         m.Assessment.snoozed_until,
+        m.Assessment.active_at,
         m.Assessment.submitted_at,
         sa.func.coalesce(_FIRST_TIME, m.Assessment.submitted_at),
         RINGING,

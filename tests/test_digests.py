@@ -333,22 +333,72 @@ def test_a_second_nudge_does_not_list_those_for_whom_one_waits(world: World) -> 
     )
 
 
-def test_who_writes_on_the_page_is_counted_by_stage_and_is_not_to_be_called_once_a_reminder_was_shown(
-    world: World,
+CALL, WAIT = "Nên làm: gọi điện cho 1 đồng chí không nhắn được: An.", "Lúc này chưa phải nhắc thêm đồng chí nào."
+
+
+@pytest.mark.parametrize(
+    ("page", "active", "reminded", "waits", "to_do"),
+    [
+        (True, 0, None, False, "Nên làm: nhắc 1 đồng chí đang làm dở."),  # is writing
+        (True, 4, None, False, CALL),  # has not been there for days
+        (True, 4, 1, False, "Nên làm: nhắc 1 đồng chí đang làm dở."),  # the page showed a reminder yesterday
+        (True, 1, None, True, CALL),  # one waits to be shown
+        (True, 0, None, True, WAIT),
+        (False, 0, None, False, CALL),  # blocked: nothing gets there
+    ],
+)
+def test_of_who_uses_only_the_page_those_are_to_be_called_whom_it_does_not_reach_and_by_name(
+    database: Database, page: bool, active: int, reminded: int | None, waits: bool, to_do: str
 ) -> None:
+    world = World(database)
+    world.opens()
+    world.tick()
+    world.at("2026-11-30 10:00")
     for name in ("Hoa", "Lan", "Em", "Bình", "Tú"):
         world.submits(name)
-    world.put("An", state=m.IN_PROGRESS, place="more", active_at=world.now)
     world.block("An")
-    world.link("An", "web")
-    last = []
-    for reminded_at in (None, world.now):
-        world.put("An", reminded_at=reminded_at)
-        last.append(world.taps("Bình", "cell.show=3", secretary.handle)[0].text.splitlines()[-3:])
-    assert last == [
-        ["Đang làm (1): An (Câu 2/3; không nhắn được).", "", "Nên làm: gọi điện cho 1 đồng chí không nhắn được."],
-        ["Đang làm (1): An (Câu 2/3; không nhắn được).", "", "Nên làm: nhắc 1 đồng chí đang làm dở."],
+    if page:
+        world.link("An", "web")
+    if waits:
+        world.taps("Bình", "cell.nudge_yes=3", secretary.handle)
+    days = {
+        name: None if ago is None else world.now - timedelta(days=ago, minutes=1)
+        for name, ago in (("active_at", active), ("reminded_at", reminded))
+    }
+    world.put("An", state=m.IN_PROGRESS, place="more", **days)
+    assert world.taps("Bình", "cell.show=3", secretary.handle)[0].text.splitlines()[-3:] == [
+        "Đang làm (1): An (Câu 2/3; không nhắn được).",
+        "",
+        to_do,
     ]
+
+
+def test_where_only_the_secretary_is_missing_no_nudge_is_offered(world: World) -> None:
+    for name in ("An", "Hoa", "Lan", "Tú", "Em"):
+        world.submits(name)
+    shown = world.taps("Bình", "cell.show=3", secretary.handle)[0]
+    assert (shown.text.splitlines()[-1], shown.moves) == (WAIT, ())
+    deputys = world.taps("Em", "cell.show=3", secretary.handle)[0]
+    assert (deputys.text.splitlines()[-1], [move.value for move in deputys.moves]) == (
+        "Nên làm: nhắc 1 đồng chí chưa bắt đầu.",
+        ["cell.nudge=3"],
+    )
+    world.messages.clear()
+    world.at("2026-11-26 17:00")
+    assert [(name, world.messages[name][-1].moves == ()) for name in ("Bình", "Em")] == [("Bình", True), ("Em", False)]
+
+
+def test_where_all_have_a_reminder_waiting_or_had_one_just_now_no_nudge_is_offered(world: World) -> None:
+    world.now = datetime(2026, 12, 2, 9, tzinfo=SAIGON)
+    world.submits("Bình")
+    for _ in range(2):
+        world.taps("Bình", "cell.nudge_yes=3", secretary.handle)
+        shown = world.taps("Bình", "cell.show=3", secretary.handle)[0]
+        assert (shown.text.splitlines()[-1], shown.moves) == (WAIT, ())
+        world.deliver()
+    world.messages.clear()
+    world.at("2026-12-02 17:00")  # to be tapped tomorrow
+    assert [move.value for move in world.messages["Bình"][-1].moves] == ["cell.nudge=3"]
 
 
 def test_a_digest_after_one_of_version_0_1_compares_only_what_both_counted(world: World) -> None:
