@@ -92,3 +92,10 @@ def test_the_buttons_of_the_guides_are_buttons_of_the_program(name: str) -> None
     named = set(re.findall(r"\*\*([^*]+)\*\*", page(f"docs/vi/{name}").replace("\n", " ")))
     headings = {each for each in named if each.endswith((".", "?", ":"))}
     assert {each for each in named - headings if each not in said} == set()
+
+
+def test_every_decision_is_headed_by_its_number_and_listed() -> None:
+    files = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert [file.read_text("utf-8").split(" ")[:2] for file in files] == [["#", file.name[:4]] for file in files]
+    listed = re.findall(r"^\| \[(\d+)\]\((\S+)\)", page("docs/decisions/README.md"), re.MULTILINE)
+    assert listed == [(file.name[:4], file.name) for file in files]
