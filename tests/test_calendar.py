@@ -172,3 +172,8 @@ def test_after_a_nudge_the_next_automatic_reminder_keeps_the_gap() -> None:
 def test_a_long_holiday_is_passed_over() -> None:
     tet = replace(SEASON, days_off=frozenset(date(2027, 2, day) for day in range(4, 11)))
     assert working_day(tet, date(2027, 2, 4)) == date(2027, 2, 11)
+
+
+def test_a_slot_at_the_very_deadline_is_the_deadlines_own() -> None:
+    season = replace(SEASON, slots=(Slot(-1, time(8)), Slot(0, time(17)), Slot(1, time(8))))
+    assert deadline_reminder(season) == SEASON.due

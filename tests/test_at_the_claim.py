@@ -1,0 +1,99 @@
+"""A notice is asked at its claim whether it still applies: what may have happened since it was put."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot import jobs, season
+from bot.pause import pause, resume
+from bot.wording import worded
+from handlers import fill
+from storage import claims
+from storage import models as m
+from storage.database import Database
+from storage.outbox import Outgoing
+from tests.season import CYCLE, SAIGON, World
+from tests.test_reminder_contract import nudge
+
+MORNING = datetime(2026, 12, 1, 8, tzinfo=SAIGON)
+
+
+@pytest.fixture
+def world(sqlite: Database) -> World:
+    """An open season; the first notices are sent and read."""
+    made = World(sqlite)
+    made.opens()
+    made.tick()
+    made.messages.clear()
+    return made
+
+
+def claimed(world: World, name: str) -> Outgoing:
+    """That person's reminder, in the hand of a run that is about to send it; the others' are sent."""
+    with world.database.transaction() as db:
+        while True:
+            row = claims.claim_notice(db, "test", ("fake", ""), world.now, worded)
+            assert row is not None, "nothing is due for them"
+            if row.chat == f"fake/{name}":
+                return row
+            claims.mark_sent(db, [row.key], "test", world.now)
+
+
+def test_what_was_put_before_the_closing_is_not_sent_after_it(world: World) -> None:
+    world.now = datetime(2026, 12, 18, 16, 59, tzinfo=SAIGON)
+    nudge(world, "1")
+    world.now += timedelta(minutes=2)
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 0, "Lan": 0, "Tú": 0}
+    assert set(world.states("An").values()) == {m.WITHDRAWN}
+
+
+def test_a_reminder_whose_person_asked_for_later_while_it_was_on_its_way_comes_then(world: World) -> None:
+    world.now = MORNING
+    world.jobs()
+    row = claimed(world, "An")
+    world.taps("An", f"{row.assessment_id}.tomorrow", fill.handle)
+    with world.database.transaction() as db:  # it did not get out
+        claims.put_back(db, row.key, "test", world.now, counted=False, parts_sent=0)
+    world.at("2026-12-01 08:02")
+    assert world.everybody(["An"]) == {"An": 0}
+    world.at("2026-12-02 08:00")
+    assert world.everybody(["An"]) == {"An": 1}
+
+
+def test_who_has_had_all_their_reminders_gets_none_that_still_waits(world: World) -> None:
+    world.now = MORNING
+    world.jobs()
+    world.put("An", reminded=CYCLE.at_most)
+    world.put("Hoa", reminded=CYCLE.at_most - 1)
+    world.deliver()
+    assert world.everybody(["An", "Hoa"]) == {"An": 0, "Hoa": 1}
+    assert world.assessment("Hoa").remind_at == datetime(2026, 12, 15, 8, tzinfo=SAIGON)  # the deadline's own is left
+
+
+def test_a_review_that_has_lost_its_form_meanwhile_is_not_reminded(world: World) -> None:
+    world.now = MORNING
+    world.jobs()
+    world.put("An", form_id=None)
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
+def test_a_digest_of_a_clock_that_has_not_seen_the_closing_is_withdrawn(world: World) -> None:
+    world.now = datetime(2026, 12, 2, 17, tzinfo=SAIGON)
+    open_still = world.cycle
+    with world.database.transaction() as db:
+        season.close_cycle(db, world.cycle, world.now)
+        assert jobs.digest(db, world.now, open_still).put_out == 4
+    world.deliver()
+    assert world.everybody(["Bình", "Em", "Chi"]) == {"Bình": 0, "Em": 0, "Chi": 0}
+
+
+def test_a_pause_of_the_night_takes_nothing_from_what_is_due_in_the_morning(world: World) -> None:
+    world.now = datetime(2026, 12, 2, 21, tzinfo=SAIGON)
+    nudge(world, "1")
+    with world.database.transaction() as db:
+        pause(db, world.now, "vi")
+        resume(db, world.now + timedelta(minutes=10), "vi")
+    world.at("2026-12-03 07:30")
+    assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
