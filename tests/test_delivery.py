@@ -585,6 +585,31 @@ async def test_a_mark_under_an_old_claim_changes_nothing(database: Database) -> 
     assert post.row("k").state == m.SENT
 
 
+LATE: dict[str, Callable[[Db, datetime], object]] = {
+    "sent": lambda db, now: claims.mark_sent(db, ["k"], "run-1", now),
+    "a part sent": lambda db, now: claims.part_sent(db, "k", "run-1", 1),
+    "refused": lambda db, now: claims.finish(db, "k", "run-1", m.REFUSED, "late"),
+    "to be tried again": lambda db, now: claims.put_back(db, "k", "run-1", now, counted=True, parts_sent=1),
+    "lost": lambda db, now: claims.put_back_lost(db, "run-1", BOT, set(), now),
+    "unreachable": lambda db, now: claims.unreachable(db, 1, "late"),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_what_was_withdrawn_while_it_was_on_its_way_stays_withdrawn_whatever_became_of_it(
+    database: Database, late: str
+) -> None:
+    post = Post(database)
+    post.put(m.REPLY, "k")
+    with database.transaction() as db:
+        (row,), _ = claims.claim_replies(db, "run-1", BOT, post.clock())
+        outbox.cut_off(db, row.address_id, "somebody else's chat")
+    before = post.row("k")
+    with database.transaction() as db:
+        LATE[late](db, post.clock() + timedelta(seconds=1))
+    assert (before.state, post.row("k")) == (m.WITHDRAWN, before)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_who_may_not_send_any_more_sends_nothing_of_what_it_has_in_hand(post: Post, kind: str) -> None:
     leads = True

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bot import season
 from bot.shown import mark_shown
 from bot.wording import worded
+from handlers import secretary
 from handlers.messages import loads
 from storage import models as m
 from storage import outbox, webchat
@@ -96,6 +97,17 @@ def test_at_most_one_reminder_waits_for_a_page(world: World) -> None:
     assert len(page.opens()) == 1
     page.shows(1)
     assert page.review.reminded == 1
+
+
+def test_a_secretary_reminds_nobody_again_whose_page_has_not_shown_the_first_one_yet(world: World) -> None:
+    for name in ("An", "Hoa", "Lan", "Em"):
+        world.submits(name)
+    page = Page(world, "Tú")
+    world.taps("Bình", "cell.nudge_yes=3", secretary.handle)
+    assert len(page.opens()) == 1  # in a tab in the background
+    assert world.taps("Bình", "cell.nudge=3", secretary.handle)[0].text == (
+        "Lúc này không nhắc thêm được đồng chí nào.\n\nĐã có lời nhắc đang chờ gửi, hoặc chờ đồng chí ấy mở trang: Tú."
+    )
 
 
 def test_what_was_given_and_not_shown_in_its_time_expires_and_never_counts(world: World) -> None:

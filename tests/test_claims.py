@@ -1,0 +1,135 @@
+"""What a claim, a mark and an upkeep change in the outbox, and what they leave alone."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from handlers.messages import Message, dumps, loads
+from storage import addresses, claims, outbox
+from storage import models as m
+from storage.database import Database, Db
+from storage.outbox import Outgoing
+from tests.test_delivery import BOT, LONG, Post
+
+
+async def test_the_next_run_goes_on_after_the_parts_that_were_sent(database: Database) -> None:
+    post = Post(database, max_text=60)
+    post.put(m.REPLY, "long", text=LONG)
+    post.put(m.REPLY, "other", chat="bình")
+    with database.transaction() as db:
+        claims.claim_replies(db, "dying", BOT, post.clock())
+        claims.part_sent(db, "long", "dying", 1)
+        claims.part_sent(db, "other", "dead long since", 1)
+        assert claims.take_over(db, "run-1", BOT, post.clock()) == 2
+    await post.round()
+    assert (post.said("an"), post.said("bình")) == (LONG.split()[1:], ["other"])
+
+
+def test_what_is_claimed_and_not_in_hand_waits_again_and_nothing_else(database: Database) -> None:
+    post = Post(database)
+    post.put(m.REPLY, "lost", chat="an")
+    post.put(m.REPLY, "in hand", chat="bình")
+    post.put(m.REMINDER, "lost reminder", chat="an")
+    with database.transaction() as db:
+        claims.claim_replies(db, "run-1", BOT, post.clock())
+        assert claims.claim_notice(db, "run-1", BOT, post.clock(), post.word) is not None
+    post.put(m.REPLY, "of another run", chat="chi")
+    with database.transaction() as db:
+        claims.claim_replies(db, "run-2", BOT, post.clock())
+        other = addresses.ensured(db, "fake", "2", "dung", post.clock())  # another bot, sent for by the same run
+        outbox.put(
+            db, key="of another bot", kind=m.REPLY, address_id=other.id, now=post.clock(), body=dumps(Message("!")),
+            state=m.CLAIMED, claimed_by="run-1",
+        )  # fmt: skip
+    post.clock.forward(seconds=60)
+    with database.transaction() as db:
+        claims.put_back_lost(db, "run-1", BOT, {"in hand"}, post.clock())
+    assert post.states() == {
+        "lost": m.QUEUED,
+        "in hand": m.CLAIMED,
+        "lost reminder": m.QUEUED,
+        "of another run": m.CLAIMED,
+        "of another bot": m.CLAIMED,
+    }
+    lost = [post.row(key) for key in ("lost", "lost reminder")]
+    assert [(row.claimed_by, row.due_at) for row in lost] == [(None, post.clock())] * 2
+    assert lost[1].body is None  # it is worded anew
+
+
+def test_a_clock_that_was_ahead_keeps_no_notice_waiting_and_what_is_planned_keeps_its_time(database: Database) -> None:
+    post = Post(database)
+    now = post.clock()
+    soon, ahead, planned = now + timedelta(seconds=30), now + timedelta(hours=2), now + timedelta(days=1)
+    rows: dict[str, tuple[str, datetime, datetime, int]] = {  # kind, made, due, attempts
+        "tried again too far ahead": (m.NOTICE, now, ahead, 1),
+        "tried again soon": (m.NOTICE, now, soon, 1),
+        "made ahead": (m.DIGEST, ahead, ahead, 0),
+        "made a little ahead, planned": (m.NOTICE, soon, planned, 0),
+        "planned": (m.NOTICE, now, planned, 0),
+        "due already": (m.NOTICE, ahead, now, 0),
+        "a reply": (m.REPLY, now, ahead, 1),
+    }
+    for key, (kind, made, due, attempts) in rows.items():
+        post.put(kind, key, due_at=due, text=key)
+        with database.transaction() as db:
+            db.execute(sa.update(m.Outgoing).where(m.Outgoing.key == key).values(
+                created_at=made, attempts=attempts
+            ))  # fmt: skip
+    with database.transaction() as db:
+        assert claims.pull_in(db, ("fake", "2"), now) == 0
+        assert claims.pull_in(db, BOT, now) == 2
+    pulled = {"tried again too far ahead": (now, now), "made ahead": (now, now)}
+    assert {key: (post.row(key).created_at, post.row(key).due_at) for key in rows} == {
+        key: (made, due) for key, (_, made, due, _) in rows.items()
+    } | pulled
+
+
+async def test_a_notice_that_is_to_be_asked_later_holds_up_no_other(database: Database) -> None:
+    def word(db: Db, row: Outgoing, now: datetime) -> str | datetime:
+        return morning if row.key == "for the morning" and now < morning else dumps(Message(row.key))
+
+    post = Post(database, word=word)
+    morning = post.clock() + timedelta(hours=9)
+    post.put(m.DIGEST, "for the morning")
+    post.put(m.DIGEST, "for now", chat="bình")
+    await post.round()
+    assert (post.said("an"), post.said("bình")) == ([], ["for now"])
+    assert (post.row("for the morning").state, post.row("for the morning").due_at) == (m.QUEUED, morning)
+    post.clock.forward(hours=9)
+    await post.round()
+    assert post.said("an") == ["for the morning"]
+
+
+async def test_the_oldest_notice_goes_first(database: Database) -> None:
+    post = Post(database)
+    post.put(m.NOTICE, "due later", chat="an", due_at=post.clock() + timedelta(minutes=2))
+    post.put(m.NOTICE, "due first", chat="bình", due_at=post.clock() + timedelta(minutes=1))
+    post.put(m.NOTICE, "due with it", chat="chi", due_at=post.clock() + timedelta(minutes=1))
+    post.clock.forward(minutes=5)
+    await post.round()
+    assert [text for _, text in post.channel.order] == ["due first", "due with it", "due later"]
+
+
+def said_last(post: Post, address_id: int) -> str:
+    """What that chat was sent last."""
+    with post.database.transaction(read_only=True) as db:
+        return loads(outbox.last_said(db, address_id) or "").text
+
+
+def test_of_two_messages_of_one_turn_the_second_was_said_last_and_what_waits_was_not_said(database: Database) -> None:
+    post = Post(database)
+    post.put(m.REPLY, "1", "2", state=m.SENT)
+    post.clock.forward(minutes=1)
+    post.put(m.REPLY, "waits")
+    post.put(m.REPLY, "somebody else's", chat="bình", state=m.SENT)
+    assert said_last(post, post.row("1").address_id) == "2"
+
+
+def test_on_a_page_the_highest_number_was_said_last_even_where_it_was_put_before_the_others(database: Database) -> None:
+    post = Post(database)
+    post.put(m.NOTICE, "given second", state=m.SENT, seq=2)
+    with database.transaction() as db:  # a page has not shown it yet
+        db.execute(sa.update(m.Outgoing).values(sent_at=None))
+    post.clock.forward(minutes=1)
+    post.put(m.REPLY, "answered first", state=m.SENT, seq=1)
+    assert said_last(post, post.row("answered first").address_id) == "given second"
