@@ -46,13 +46,8 @@ _SENT = Prepared(
 )
 
 
-def with_open_replies(db: Db, address_ids: Iterable[int]) -> set[int]:
-    """Which of these addresses still wait for an earlier reply."""
-    return asked_open_replies(db, address_ids)()
-
-
 def asked_open_replies(db: Db, address_ids: Iterable[int]) -> Callable[[], set[int]]:
-    """The same, read later."""
+    """Which of these addresses still wait for an earlier reply; read later, with what else is asked then."""
     rows = _OPEN_REPLIES.later(db, ids=list(address_ids))
     return lambda: {address for (address,) in rows()}
 

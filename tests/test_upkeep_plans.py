@@ -42,7 +42,7 @@ UPKEEP: dict[str, Callable[[Db], object]] = {
     "listed": lambda db: stuck.listed(db, NOW, 20),
     "retry_refused": lambda db: stuck.retry_refused(db, NOW),
     "expire_due": lambda db: outbox.expire_due(db, NOW),
-    "with_open_replies": lambda db: claims.with_open_replies(db, [1, 2]),
+    "asked_open_replies": lambda db: claims.asked_open_replies(db, [1, 2])(),
 }
 
 
