@@ -128,7 +128,7 @@ def unreachable(db: Db, address_id: int, why: str, *, in_flight: bool = True) ->
         person_id
         and db.execute(
             sa.select(m.Address.id, m.Address.channel + ":" + m.Address.bot)
-            .where(m.Address.person_id == person_id, m.Address.closed.is_(None), m.Address.id != address_id)
+            .where(m.Address.person_id == person_id, m.Address.closed.is_(None))
             .order_by(sa.case((m.Address.channel == "web", 1), else_=0), m.Address.last_seen.desc())
             .limit(1)
         ).first()

@@ -61,6 +61,27 @@ def test_a_reminder_whose_person_asked_for_later_while_it_was_on_its_way_comes_t
     assert world.everybody(["An"]) == {"An": 1}
 
 
+@pytest.mark.parametrize("became", ["put back", "refused", "blocked"])
+def test_what_did_not_get_out_is_taken_from_its_own_count_and_from_no_other(world: World, became: str) -> None:
+    world.now = MORNING
+    world.jobs()
+    world.link("An", "zalo")
+    rows: dict[str, Outgoing] = {}
+    with world.database.transaction() as db:
+        while row := claims.claim_notice(db, "test", ("fake", ""), world.now, worded):
+            rows[row.chat] = row
+        an = rows["fake/An"]
+        match became:
+            case "put back":
+                claims.put_back(db, an.key, "test", world.now, counted=False, parts_sent=0)
+            case "refused":
+                claims.finish(db, an.key, "test", m.REFUSED, "bad request")
+            case "blocked":
+                claims.unreachable(db, an.address_id, "blocked")
+    counts = {name: world.assessment(name).reminded for name in ("An", "Hoa", "Lan", "Tú")}
+    assert counts == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
 def test_who_has_had_all_their_reminders_gets_none_that_still_waits(world: World) -> None:
     world.now = MORNING
     world.jobs()

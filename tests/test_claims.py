@@ -9,6 +9,7 @@ from storage import addresses, claims, outbox
 from storage import models as m
 from storage.database import Database, Db
 from storage.outbox import Outgoing
+from tests.people import a_person
 from tests.test_delivery import BOT, LONG, Post
 
 
@@ -132,3 +133,45 @@ def test_on_a_page_the_highest_number_was_said_last_even_where_it_was_put_before
     post.clock.forward(minutes=1)
     post.put(m.REPLY, "answered first", state=m.SENT, seq=1)
     assert said_last(post, post.row("answered first").address_id) == "given second"
+
+
+def test_what_waits_for_who_blocked_the_bot_never_goes_to_somebody_else(database: Database) -> None:
+    post = Post(database)
+    with database.transaction() as db:
+        an, binh = a_person(db), a_person(db)
+        for person, chat, channel, bot in ((binh, "bình", *BOT), (an, "an", *BOT), (binh, "page", "web", "")):
+            addresses.bind(db, addresses.ensured(db, channel, bot, chat, post.clock()).id, person, post.clock())
+    post.put(m.NOTICE, "an's")
+    post.put(m.NOTICE, "bình's", chat="bình")
+    with database.transaction() as db:
+        claims.unreachable(db, post.row("an's").address_id, "blocked")
+    assert post.states() == {"an's": m.WITHDRAWN, "bình's": m.QUEUED}
+
+
+def test_only_what_waits_moves_to_the_other_address_and_it_begins_anew_there(database: Database) -> None:
+    post = Post(database)
+    with database.transaction() as db:
+        person = a_person(db)
+        here, there = (addresses.ensured(db, *bot, "an", post.clock()).id for bot in (BOT, ("zalo", "")))
+        for address in (here, there):
+            addresses.bind(db, address, person, post.clock())
+    post.put(m.NOTICE, "sent", state=m.SENT)
+    post.put(m.NOTICE, "under way", state=m.CLAIMED, claimed_by="run-1")
+    post.put(m.NOTICE, "half sent")
+    with database.transaction() as db:
+        db.execute(sa.update(m.Outgoing).where(m.Outgoing.key == "half sent").values(parts_sent=1))
+        claims.unreachable(db, here, "blocked", in_flight=False)
+    assert {key: (row.state, row.address_id, row.parts_sent) for key in post.states() if (row := post.row(key))} == {
+        "sent": (m.SENT, here, 0),
+        "under way": (m.CLAIMED, here, 0),
+        "half sent": (m.QUEUED, there, 0),
+    }
+
+
+def test_what_is_put_back_keeps_the_number_of_parts_that_were_sent(database: Database) -> None:
+    post = Post(database, max_text=60)
+    post.put(m.REPLY, "k", text=LONG)
+    with database.transaction() as db:
+        claims.claim_replies(db, "run-1", BOT, post.clock())
+        claims.put_back(db, "k", "run-1", post.clock(), counted=False, parts_sent=1)
+    assert post.row("k").parts_sent == 1

@@ -590,6 +590,7 @@ LATE: dict[str, Callable[[Db, datetime], object]] = {
     "a part sent": lambda db, now: claims.part_sent(db, "k", "run-1", 1),
     "refused": lambda db, now: claims.finish(db, "k", "run-1", m.REFUSED, "late"),
     "to be tried again": lambda db, now: claims.put_back(db, "k", "run-1", now, counted=True, parts_sent=1),
+    "not to be worded": lambda db, now: claims.refuse(db, "k", "late"),
     "lost": lambda db, now: claims.put_back_lost(db, "run-1", BOT, set(), now),
     "unreachable": lambda db, now: claims.unreachable(db, 1, "late"),
 }

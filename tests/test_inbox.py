@@ -150,13 +150,16 @@ async def test_a_web_address_is_answered_on_its_page(desk: Desk) -> None:
     for number in range(2):
         await desk.inbox.receive(Incoming(f"web:w:{number}", "web", "", "w", Said("two")))
     with desk.database.transaction(read_only=True) as db:
-        rows = db.execute(sa.select(m.Outgoing.seq, m.Outgoing.state).order_by(m.Outgoing.id)).all()
-    assert [tuple(row) for row in rows] == [(1, m.SENT), (2, m.SENT), (3, m.SENT), (4, m.SENT)]
+        columns = m.Outgoing.seq, m.Outgoing.state, m.Outgoing.sent_at
+        rows = db.execute(sa.select(*columns).order_by(m.Outgoing.id)).all()
+    assert [tuple(row) for row in rows] == [(number, m.SENT, desk.clock()) for number in (1, 2, 3, 4)]
 
 
 async def test_an_address_that_is_nobodys_here_is_left_to_whoever_delivers_it(desk: Desk) -> None:
     await desk.inbox.receive(Incoming("fake:2:1", "fake", "2", "an", Said("a")))
-    assert desk.states() == [m.QUEUED]
+    columns = m.Outgoing.state, m.Outgoing.attempts, m.Outgoing.parts_sent, m.Outgoing.sent_at
+    with desk.database.transaction(read_only=True) as db:
+        assert tuple(db.execute(sa.select(*columns)).one()) == (m.QUEUED, 0, 0, None)
 
 
 async def test_a_cancelled_request_does_not_stop_the_inbox(desk: Desk) -> None:

@@ -110,6 +110,16 @@ def test_a_secretary_reminds_nobody_again_whose_page_has_not_shown_the_first_one
     )
 
 
+def test_what_a_page_has_shown_stays_on_it_once_they_submit(world: World) -> None:
+    page = Page(world, "An")
+    world.at("2026-12-01 08:00")
+    shown = page.opens()
+    page.shows(1)
+    with world.database.transaction() as db:
+        outbox.withdraw_reminders(db, page.review.id, "submitted")
+    assert (len(shown), page.opens()) == (1, shown)
+
+
 def test_what_was_given_and_not_shown_in_its_time_expires_and_never_counts(world: World) -> None:
     page = Page(world, "An")
     world.at("2026-12-01 08:00")
