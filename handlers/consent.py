@@ -105,7 +105,7 @@ def declined(turn: Turn, cycle: Cycle, draft: Assessment | None) -> Message:
     if draft and (erased := _at_stake(turn, draft)):
         text = f"{text}\n\n{_counted(turn, 'erased', draft, erased)}"
     _record(turn, cycle, given=False)
-    if draft and draft.editable:
+    if draft and _holds_words(draft):
         _erase(turn, draft)
         outbox.empty(turn.db, turn.person.id)
     enrolments.on_paper(turn.db, turn.person.id, cycle.id)
@@ -124,9 +124,14 @@ def _erase(turn: Turn, draft: Assessment) -> None:
         assessments.save(turn.db, step)
 
 
+def _holds_words(draft: Assessment) -> bool:
+    """Whether it may hold words that were not submitted: of who is exempt for a while, too."""
+    return draft.editable or draft.state == EXEMPT
+
+
 def _at_stake(turn: Turn, draft: Assessment) -> int:
     """How many answers declining would erase: all of a draft, the changes of a review that is submitted."""
-    if not draft.editable or draft.form_id is None:
+    if not _holds_words(draft) or draft.form_id is None:
         return 0
     if draft.submitted_at:
         return len(mine.edits(turn, draft))

@@ -81,3 +81,21 @@ async def test_who_declined_before_submitting_is_asked_first(world: World) -> No
     await an.taps("Không đồng ý")
     await an.does(Tapped("mine.open"))
     assert an.labels == ["Đồng ý", "Không đồng ý"]
+
+
+async def test_who_declines_while_exempt_has_the_draft_erased_as_they_are_told(world: World) -> None:
+    an = world.at_chat(AN)
+    await an.says("/menu")
+    await an.taps("Bắt đầu viết bản kiểm điểm", "Đồng ý", "Đúng")
+    await an.says("Dự 11/12 buổi")
+    with world.database.transaction() as db:
+        values = {"state": m.EXEMPT, "state_before": m.IN_PROGRESS, "remind_at": None}
+        theirs = sa.select(m.Person.id).where(m.Person.code == AN).scalar_subquery()
+        db.execute(sa.update(m.Assessment).where(m.Assessment.person_id == theirs).values(values))
+    await an.does(Tapped("consent.show"))
+    await an.taps("Không đồng ý", "Đúng, xóa bản nháp")
+    assert an.inbox[-1].split("\n\n")[1] == "Bản nháp của đồng chí (đã trả lời 1/13 câu) đã bị xóa."
+    with world.database.transaction(read_only=True) as db:
+        assert db.scalar(sa.select(sa.func.count(m.Answer.id))) == 0
+        states = sa.select(m.Assessment.state, m.Assessment.state_before).where(m.Assessment.person_id == theirs)
+        assert db.execute(states).one() == (m.EXEMPT, m.PAPER)
