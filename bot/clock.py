@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,21 +14,24 @@ from bot import jobs
 from bot.checkpoints import checkpoint
 from handlers.turn import current_cycle
 from storage.database import Database, Db
+from storage.tallies import JOB
 
 log = structlog.get_logger()
 
 
-JOBS = {"remind": 30, "digest": 60, "close": 60, "tidy": 3600}  # seconds between two looks
+JOBS = {"remind": 30, "digest": 60, "close": 60, "tidy": 3600, "tally": 60}  # seconds between two looks
 WATCH = 5.0  # seconds between two looks at whether the jobs have been woken in time
 
 
-def run_job(db: Db, name: str, now: datetime) -> jobs.Done:
-    """Run one job in this transaction; without a season there is nothing to remind of."""
+def run_job(db: Db, name: str, now: datetime, counted: jobs.Counted | None) -> jobs.Done:
+    """Run one job in this transaction; without a season there is nothing to remind of. *counted*: for ``tally``."""
     match name, current_cycle(db):
         case "close", _:
             return jobs.close(db, now)
         case "tidy", _:
             return jobs.tidy(db, now)
+        case "tally", _ if counted is not None:
+            return jobs.tally(db, counted)
         case "remind", cycle if cycle is not None:
             return jobs.remind(db, now, cycle)
         case "digest", cycle if cycle is not None:
@@ -66,8 +70,10 @@ class Clock:
     async def tick(self, name: str) -> jobs.Done:
         """Run one job until nothing is left of it. A failure is logged, and the next look tries again."""
 
+        counted: jobs.Counted | None = None
+
         def run(db: Db) -> jobs.Done:
-            done = run_job(db, name, self.now())
+            done = run_job(db, name, self.now(), counted)
             checkpoint("job.before_commit")
             return done
 
@@ -76,6 +82,8 @@ class Clock:
         more = True
         while more:
             try:
+                if name == JOB:
+                    counted = await self.database.read(partial(jobs.count, now=self.now()))
                 done = await self.database.write(run)
             except Exception as error:
                 log.error("clock.job_failed", job=name, error=type(error).__name__, exc_info=error)

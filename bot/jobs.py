@@ -1,4 +1,4 @@
-"""What the clock does: remind, digest, close, tidy. Each runs in one transaction; running one twice is harmless."""
+"""What the clock does: remind, digest, close, tidy, tally. Each in one transaction; running one twice is harmless."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -15,8 +15,10 @@ from handlers.calendar import (
     quiet_begins,
 )
 from handlers.cycles import Cycle
+from handlers.progress import summed
+from handlers.rollup import to_json
 from handlers.turn import current_cycle
-from storage import cycles, job_runs, notes, outbox, readers, reminders, tidying
+from storage import cycles, job_runs, notes, outbox, progress, readers, reminders, tallies, tidying
 from storage import models as m
 from storage.database import Db
 from storage.readers import Reader
@@ -124,6 +126,33 @@ def digest(db: Db, now: datetime, cycle: Cycle) -> Done:
     put_out = outbox.put_notices(db, rows, now)
     job_runs.record(db, "digest", now, expected=len(rows), put_out=put_out)
     return Done(len(rows), put_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What large units looked like at a time: which they are, and those that look different from what is kept."""
+
+    at: datetime
+    cycle_id: int
+    units: list[int]
+    changed: dict[int, dict[str, Any]]
+
+
+def count(db: Db, now: datetime) -> Counted | None:
+    """Count every large unit, for ``tally`` to keep. It only reads, and may take long: no turn waits for it."""
+    cycle = current_cycle(db)
+    if cycle is None:
+        return None
+    found = {each.unit_id: to_json(summed(each)) for each in progress.large(db, cycle.id, tallies.LARGE)}
+    kept = tallies.kept(db, cycle.id) if found else {}
+    return Counted(now, cycle.id, list(found), {unit: one for unit, one in found.items() if one != kept.get(unit)})
+
+
+def tally(db: Db, found: Counted) -> Done:
+    """Keep what ``count`` found."""
+    tallies.keep(db, found.cycle_id, found.units, found.changed)
+    job_runs.record(db, tallies.JOB, found.at, expected=0, put_out=0)
+    return Done()
 
 
 def close(db: Db, now: datetime) -> Done:

@@ -6,7 +6,7 @@ from handlers import digests, notices, nudges
 from handlers.calendar import allowed, deadline_reminder, is_quiet, local_day, next_reminder, out_of_quiet
 from handlers.cycles import Cycle
 from handlers.messages import Message, dumps, loads
-from handlers.progress import below, stage_of, standings, tallies
+from handlers.progress import stage_of, standings, summary
 from handlers.turn import current_cycle
 from storage import addresses, assessments, notes, outbox, people, progress, reminders, units
 from storage import models as m
@@ -152,15 +152,8 @@ def _digest(db: Db, outgoing: Outgoing, cycle: Cycle, reader: Person, now: datet
         before = _before(db, outgoing, cycle, now)
         nudge = nudges.plan(cycle, nudges.others(members, reader), waiting, now).somebody_soon
         return digests.cell(lang, cycle, unit.id, unit.name, standing, now, before, nudge=nudge)
-    whole = progress.rollup(db, reader, outgoing.unit_id, cycle.id)
-    if whole is None:
-        return None
-    cells = tallies(whole)
-    if not any(each.waits for each in cells):
-        return None
-    parts = below(whole)
-    total = digests.total(whole.unit_id, whole.names[whole.unit_id], parts)
-    return digests.rollup(lang, cycle, total, parts, cells, now)
+    whole = summary(db, reader, outgoing.unit_id, cycle, now)
+    return digests.rollup(lang, cycle, whole, now) if whole and whole.unit.waits else None
 
 
 def _before(db: Db, outgoing: Outgoing, cycle: Cycle, now: datetime) -> digests.Before | None:

@@ -10,6 +10,7 @@ from handlers.calendar import local_day
 from handlers.cycles import Cycle
 from handlers.messages import Choice, Message, Move
 from handlers.notices import Stage, left, when
+from handlers.rollup import Summary, Tally
 from handlers.texts import say
 
 Group = Literal["submitted", "returned", "in_progress", "not_started", "unlinked", "no_form", "paper", "exempt"]
@@ -20,7 +21,6 @@ ACTIONS = ("no_form", "unlinked", "call", "not_started", "returned", "in_progres
 """Whose trouble is to be dealt with first: what no reminder can mend comes before what one can."""
 BY_CHANNEL = {"web_only", "unreachable"}  # groups of version 0.1: its counts tell nothing of stages
 ON_A_PAGE = 8  # units offered at once
-FURTHEST = 5  # cells named in the digest of a committee
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,71 +192,30 @@ def _action(
     return say(lang, f"digest.do_{first}", number=waiting[first], names=", ".join(calls))
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A unit with the counts of all cells under it."""
-
-    unit_id: int
-    name: str
-    submitted: int
-    present: int
-    waits: int  # who have still to submit: paper is counted apart
-
-    @property
-    def share(self) -> float:
-        """How much of it is submitted; 1 where nobody is reviewed."""
-        return self.submitted / self.present if self.present else 1.0
-
-
-def furthest_behind_first(tallies: Iterable[Tally]) -> list[Tally]:
-    """The order in which help is needed: the smallest share, then the most people."""
-    return sorted(tallies, key=lambda each: (each.share, -each.waits, each.name, each.unit_id))
-
-
-def total(unit_id: int, name: str, tallies: Sequence[Tally]) -> Tally:
-    """The sum of several units."""
-    return Tally(
-        unit_id,
-        name,
-        sum(each.submitted for each in tallies),
-        sum(each.present for each in tallies),
-        sum(each.waits for each in tallies),
-    )
-
-
-def rollup(
-    lang: str,
-    cycle: Cycle,
-    unit: Tally,
-    below: Sequence[Tally],
-    cells: Sequence[Tally],
-    now: datetime,
-    page: int = 0,
-) -> Message:
+def rollup(lang: str, cycle: Cycle, whole: Summary, now: datetime, page: int = 0) -> Message:
     """How far the units right below one are, the furthest behind first, with the cells that need help most.
 
     One of them is chosen by its number.
     """
-    ordered = furthest_behind_first(below)
-    pages = max(1, -(-len(ordered) // ON_A_PAGE))
+    unit = whole.unit
+    pages = max(1, -(-len(whole.below) // ON_A_PAGE))
     page = min(max(page, 0), pages - 1)
-    shown = ordered[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
-    blocks = [
-        say(
-            lang,
-            "officer.head",
-            unit=unit.name,
-            day=f"{local_day(cycle, now):%d/%m/%Y}",
-            count=_count(lang, unit),
-            cells=len(cells),
-            done=sum(1 for each in cells if not each.waits),
-            left=left(lang, cycle, now),
-        ),
-        "\n".join(_line(lang, each) for each in shown),
-    ]
-    behind = [each for each in furthest_behind_first(cells) if each.waits][:FURTHEST]
-    if behind and {each.unit_id for each in below} != {each.unit_id for each in cells}:
-        blocks.append(say(lang, "officer.furthest", lines="\n".join(_line(lang, each) for each in behind)))
+    shown = whole.below[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+    head = say(
+        lang,
+        "officer.head",
+        unit=unit.name,
+        day=f"{local_day(cycle, now):%d/%m/%Y}",
+        count=_count(lang, unit),
+        cells=whole.cells,
+        done=whole.done,
+        left=left(lang, cycle, now),
+    )
+    if whole.as_of:
+        head = f"{head} {say(lang, 'officer.as_of', time=f'{cycle.local(whole.as_of):%H:%M}')}"
+    blocks = [head, "\n".join(_line(lang, each) for each in shown)]
+    if whole.furthest:
+        blocks.append(say(lang, "officer.furthest", lines="\n".join(_line(lang, each) for each in whole.furthest)))
     moves = [Move(f"committee.show={unit.unit_id}/{page + 1}", say(lang, "officer.more"))] if page + 1 < pages else []
     return Message(
         "\n\n".join(blocks),

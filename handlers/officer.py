@@ -2,9 +2,8 @@
 
 from handlers import digests
 from handlers.cycles import Cycle
-from handlers.digests import total
 from handlers.messages import Choice, Message, Move, Tapped
-from handlers.progress import below, standings, tallies
+from handlers.progress import standings, summary
 from handlers.texts import say
 from handlers.turn import Turn
 from handlers.words import an_id
@@ -45,7 +44,7 @@ def which(turn: Turn, mine: tuple[int, ...]) -> Message:
 
 def _unit(turn: Turn, person: Person, cycle: Cycle, unit_id: int, mine: tuple[int, ...], page: int) -> Message | None:
     """The counts of one unit; None where it is none of the person's business."""
-    whole = progress.rollup(turn.db, person, unit_id, cycle.id)
+    whole = summary(turn.db, person, unit_id, cycle, turn.now)
     if whole is None:
         return None
     parent = units.by_id(turn.db, unit_id)
@@ -54,15 +53,14 @@ def _unit(turn: Turn, person: Person, cycle: Cycle, unit_id: int, mine: tuple[in
         if unit_id in mine or parent is None
         else Move(f"committee.unit={parent.parent_id}", say(turn.lang, "officer.up"))
     )
-    parts = below(whole)
-    name = whole.names[unit_id]
-    if not parts:
+    name = whole.unit.name
+    if not whole.below:
         message = Message(say(turn.lang, "officer.empty", unit=name))
-    elif [part.unit_id for part in parts] == [unit_id]:
+    elif [part.unit_id for part in whole.below] == [unit_id]:
         members = progress.nameless(turn.db, person, unit_id, cycle.id) or []
         message = digests.numbers_only(
             turn.lang, cycle, unit_id, name, standings(turn.db, cycle, members, (), turn.now), turn.now
         )
     else:
-        message = digests.rollup(turn.lang, cycle, total(unit_id, name, parts), parts, tallies(whole), turn.now, page)
+        message = digests.rollup(turn.lang, cycle, whole, turn.now, page)
     return Message(message.text, message.choices, (*message.moves, up)) if up else message

@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from handlers import frozen
+from handlers import frozen, rollup
 from handlers.cycles import Cycle
-from handlers.digests import Group, Standing, Tally, total
+from handlers.digests import Group, Standing
 from handlers.notices import Stage
+from handlers.rollup import FURTHEST, Summary, Tally, furthest_behind_first, total
 from handlers.stages import stage
 from storage import models as m
+from storage import progress, tallies
 from storage.database import Db
+from storage.people import Person
 from storage.progress import Cell, Member, Rollup
 
 LATELY = timedelta(days=3)  # who was on the page since then is left to its reminders
@@ -78,29 +81,38 @@ def stage_of(db: Db, state: str, form_id: int | None, form_digest: str | None, p
     return stage(frozen.form(db, form_id, form_digest), place)
 
 
-def tallies(whole: Rollup) -> list[Tally]:
-    """The counts of each cell; one that lies deeper is named with what it belongs to, for names repeat."""
-    return [
-        Tally(
-            each.id,
-            _full_name(whole, each),
-            submitted=each.states.get(m.SUBMITTED, 0) + each.states.get(m.ACCEPTED, 0),
-            present=sum(number for state, number in each.states.items() if state != m.EXEMPT),
-            waits=sum(each.states.get(state, 0) for state in m.OWES),
-        )
-        for each in whole.cells
-    ]
+def summary(db: Db, asker: Person, unit_id: int, cycle: Cycle, now: datetime) -> Summary | None:
+    """How far all cells under a unit are, for an officer of it or above it; None for others.
+
+    A large unit's is read as the clock kept it a moment ago, unless that stands still: then it is counted here.
+    """
+    if kept := tallies.fresh(db, asker, unit_id, cycle.id, now):
+        return rollup.from_json(*kept)
+    whole = progress.rollup(db, asker, unit_id, cycle.id)
+    return summed(whole) if whole else None
+
+
+def summed(whole: Rollup) -> Summary:
+    """What a unit's officer is told of the cells under it."""
+    cells: list[Tally] = []
+    parts: dict[int, list[Tally]] = defaultdict(list)
+    for each in whole.cells:
+        tally = Tally(each.id, _full_name(whole, each), each.submitted, each.present, each.waits)
+        cells.append(tally)
+        rest = each.path.removeprefix(whole.path)
+        parts[int(rest.partition(".")[0]) if rest else whole.unit_id].append(tally)
+    below = furthest_behind_first(total(unit, whole.names[unit], tallies) for unit, tallies in parts.items())
+    waiting = [each for each in cells if each.waits]
+    return Summary(
+        total(whole.unit_id, whole.names[whole.unit_id], below),
+        below,
+        len(cells),
+        len(cells) - len(waiting),
+        furthest_behind_first(waiting)[:FURTHEST] if parts.keys() != {each.unit_id for each in cells} else [],
+    )
 
 
 def _full_name(whole: Rollup, cell: Cell) -> str:
+    """One that lies deeper is named with what it belongs to, for names repeat."""
     above = [int(unit) for unit in cell.path.removeprefix(whole.path).split(".")[:-2]]
     return f"{cell.name}, {whole.names[above[-1]]}" if above else cell.name
-
-
-def below(whole: Rollup) -> list[Tally]:
-    """The counts of what lies right below a unit; a unit with members of its own stands among them itself."""
-    parts: dict[int, list[Tally]] = defaultdict(list)
-    for each, tally in zip(whole.cells, tallies(whole), strict=True):
-        rest = each.path.removeprefix(whole.path)
-        parts[int(rest.partition(".")[0]) if rest else whole.unit_id].append(tally)
-    return [total(unit, whole.names[unit], cells) for unit, cells in parts.items()]

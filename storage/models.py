@@ -308,6 +308,15 @@ class Audit(Base):
     cycle_id: Mapped[int | None]
 
 
+class Tally(Base):
+    """What officers of a large unit are shown, as the clock's job ``tally`` counted it the last time it ran."""
+
+    __tablename__ = "tally"
+    cycle_id: Mapped[int] = mapped_column(ForeignKey("cycle.id"), primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True)
+    body: Mapped[dict[str, Any]]  # handlers.rollup reads it
+
+
 class JobRun(Base):
     """The heartbeat of each job of the clock."""
 

@@ -44,12 +44,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A unit with members of its own: how many of them are in which state."""
+    """A unit with members of its own: how many of them have submitted, are reviewed, have still to submit."""
 
     id: int
     name: str
     path: str
-    states: dict[str, int]
+    submitted: int
+    present: int
+    waits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def members(db: Db, asker: Person, unit_id: int, cycle_id: int) -> list[Member] 
 
 def nameless(db: Db, asker: Person, unit_id: int, cycle_id: int) -> list[Member] | None:
     """The members of a cell without their names, for an officer above it; None for anybody else."""
-    if _path_for(db, asker, unit_id) is None:
+    if path_for(db, asker, unit_id) is None:
         return None
     rows = db.execute(_MEMBERS, {"cycle": cycle_id, "unit": unit_id})
     return [replace(Member(*tuple(row)), name="", person_id=0) for row in rows]
@@ -120,21 +122,50 @@ def nameless(db: Db, asker: Person, unit_id: int, cycle_id: int) -> list[Member]
 
 def rollup(db: Db, asker: Person, unit_id: int, cycle_id: int) -> Rollup | None:
     """How far all cells under a unit (itself included) are, for an officer of it or above it; None for others."""
-    path = _path_for(db, asker, unit_id)
+    path = path_for(db, asker, unit_id)
     if path is None:
         return None
     under = _under(db, path)
-    units = {row.id: row for row in db.execute(sa.select(m.Unit.id, m.Unit.name, m.Unit.path).where(under))}
-    states: dict[int, dict[str, int]] = defaultdict(dict)
+    within = m.Assessment.unit_id.in_(sa.select(m.Unit.id).where(under))
+    return Rollup(unit_id, path, *_counted(db, cycle_id, under, within))
+
+
+def large(db: Db, cycle_id: int, over: int) -> list[Rollup]:
+    """Every unit with more than so many cells under it, for the clock: `storage.tallies` shows it to whom it may."""
+    if db.execute(sa.select(sa.func.count()).select_from(m.Unit)).scalar_one() <= over:
+        return []
+    names, cells = _counted(db, cycle_id, sa.true(), sa.true())
+    under: dict[int, int] = defaultdict(int)
+    for each in cells:
+        for unit in each.path.split(".")[:-1]:
+            under[int(unit)] += 1
+    found = [unit for unit, number in under.items() if number > over]
+    paths = db.execute(sa.select(m.Unit.id, m.Unit.path).where(m.Unit.id.in_(found)))
+    return [Rollup(unit, path, names, [each for each in cells if each.path.startswith(path)]) for unit, path in paths]
+
+
+def _counted(
+    db: Db, cycle_id: int, under: sa.ColumnElement[bool], within: sa.ColumnElement[bool]
+) -> tuple[dict[int, str], list[Cell]]:
+    """The names of units, and those with members in the cycle. Names come last: no unit is ever taken away."""
     counts = (
-        sa.select(m.Assessment.unit_id, m.Assessment.state, sa.func.count())
-        .where(m.Assessment.cycle_id == cycle_id, m.Assessment.unit_id.in_(sa.select(m.Unit.id).where(under)))
-        .group_by(m.Assessment.unit_id, m.Assessment.state)
+        sa.select(
+            m.Assessment.unit_id,
+            _number(m.Assessment.state.in_((m.SUBMITTED, m.ACCEPTED))),
+            _number(m.Assessment.state != m.EXEMPT),
+            _number(m.Assessment.state.in_(m.OWES)),
+        )
+        .where(m.Assessment.cycle_id == cycle_id, within)
+        .group_by(m.Assessment.unit_id)
     )
-    for unit, state, number in db.execute(counts):
-        states[unit][state] = number
-    cells = [Cell(unit, units[unit].name, units[unit].path, by_state) for unit, by_state in states.items()]
-    return Rollup(unit_id, path, {unit: row.name for unit, row in units.items()}, cells)
+    numbers = db.execute(counts).all()
+    units = {row.id: row for row in db.execute(sa.select(m.Unit.id, m.Unit.name, m.Unit.path).where(under))}
+    cells = [Cell(unit, units[unit].name, units[unit].path, *three) for unit, *three in numbers]
+    return {unit: row.name for unit, row in units.items()}, cells
+
+
+def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.sum(sa.case((condition, 1), else_=0))
 
 
 def _under(db: Db, path: str) -> sa.ColumnElement[bool]:
@@ -155,7 +186,7 @@ def overseen(db: Db, person: Person) -> tuple[int, ...]:
     return tuple(unit for unit, _ in top)
 
 
-def _path_for(db: Db, asker: Person, unit_id: int) -> str | None:
+def path_for(db: Db, asker: Person, unit_id: int) -> str | None:
     """The path of a unit that is one the asker is officer of, or lies under one; None: it is not."""
     mine = asker.units_as(*OFFICERS)
     rows = db.execute(sa.select(m.Unit.id, m.Unit.path).where(m.Unit.id.in_((*mine, unit_id))))

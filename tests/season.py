@@ -192,6 +192,8 @@ class World:
             while jobs.remind(db, self.now, cycle).more:
                 pass
             jobs.digest(db, self.now, cycle)
+            if found := jobs.count(db, self.now):
+                jobs.tally(db, found)
 
     def deliver(self) -> None:
         """Send what is due."""

@@ -33,7 +33,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     seed(database)
     with database.transaction() as db:
         db.execute(sa.update(m.Address).values(bot=TOKEN.partition(":")[0]))
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
     database.close()
     return {
@@ -276,7 +276,7 @@ def sentences(database: Database, now: datetime = NOW) -> list[str]:
 def test_a_clock_that_stands_still_is_an_alarm(database: Database) -> None:
     seed(database)
     with database.transaction() as db:
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
     assert sentences(database, NOW + timedelta(minutes=10)) == []
     stands = (
@@ -291,7 +291,7 @@ def test_a_clock_that_stands_still_is_an_alarm(database: Database) -> None:
 def test_one_job_that_fails_is_told_by_its_name(database: Database) -> None:
     seed(database)
     with database.transaction() as db:
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
         job_runs.record(db, "digest", NOW - timedelta(hours=3), expected=0, put_out=0)
     assert sentences(database) == [
@@ -309,7 +309,7 @@ def test_before_the_first_run_the_time_counts_from_when_the_season_was_opened(da
 def test_a_clock_that_was_set_back_is_an_alarm(database: Database) -> None:
     seed(database)
     with database.transaction() as db:
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW + timedelta(hours=2), expected=0, put_out=0)
     assert sentences(database) == [
         "This machine's clock is 2 hours behind the jobs' last run. "
@@ -329,7 +329,7 @@ def test_digests_that_nobody_put_are_an_alarm(database: Database) -> None:
     seed(database)
     evening = datetime(2026, 12, 8, 10, 11, tzinfo=UTC)  # 17:11 of a Tuesday, digests are due at 17:00
     with database.transaction() as db:
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, evening, expected=0, put_out=0)
         db.execute(sa.insert(m.Role).values(person_id=1, unit_id=1, name="secretary", granted=False))
     assert sentences(database, evening - timedelta(minutes=2)) == []
@@ -428,7 +428,7 @@ def test_a_job_that_runs_and_puts_nothing_out_although_people_are_due_is_an_alar
     people = tuple((f"KM-{n}", f"Người {n}", 1) for n in range(50))
     seed(database, people=people)
     with database.transaction() as db:
-        for job in ("remind", "digest", "close", "tidy"):
+        for job in ("remind", "digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
         db.execute(sa.update(m.Assessment).values(remind_at=NOW - timedelta(minutes=30)))
     assert sentences(database) == ["Expected 50 reminders, put out 0. Look in the log for clock.job_failed."]

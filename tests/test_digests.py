@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from bot import jobs
 from bot.season_follows import sync_assessments
 from handlers import digests, officer, secretary
-from handlers.digests import Tally
+from handlers.rollup import Summary, Tally
 from storage import assessments
 from storage import models as m
 from storage.database import Database
@@ -485,5 +485,6 @@ def test_an_officer_is_not_written_to_once_all_cells_are_complete(world: World) 
 
 def test_large_counts_are_written_as_the_language_writes_them() -> None:
     cells = [Tally(2, "Chi bộ 1", 9_631, 9_662, 31)]
-    whole = digests.rollup("vi", demo_cycle(), Tally(1, "Đảng bộ", 9_631, 9_662, 31), cells, cells, demo_cycle().opens)
+    found = Summary(Tally(1, "Đảng bộ", 9_631, 9_662, 31), cells, cells=1, done=0, furthest=[])
+    whole = digests.rollup("vi", demo_cycle(), found, demo_cycle().opens)
     assert whole.text.splitlines()[1].startswith("Đã nộp 9.631/9.662 (99 %). 0/1 chi bộ nộp đủ.")

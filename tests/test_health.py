@@ -151,7 +151,7 @@ async def test_the_metrics_count_turns_sends_queues_and_jobs(machine: Machine) -
         await machine.inbox.receive(Incoming(f"fake:1:{number}", "fake", "1", "an", Said(words)))
         await machine.delivery.drain()
     with machine.database.transaction() as db:
-        for job in ("digest", "close", "tidy"):
+        for job in ("digest", "close", "tidy", "tally"):
             job_runs.record(db, job, NOW, expected=0, put_out=0)
         job_runs.record(db, "remind", NOW - timedelta(seconds=40), expected=50, put_out=48)
         chat = addresses.ensured(db, "zalo", "", "9", NOW)

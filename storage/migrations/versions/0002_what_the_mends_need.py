@@ -1,4 +1,4 @@
-"""what the mends of version 0.1 need: columns, partial indexes and states, no table is rebuilt."""
+"""what the mends of version 0.1 need: columns, partial indexes, states and a table, none is rebuilt."""
 
 import re
 import unicodedata
@@ -26,6 +26,15 @@ def upgrade() -> None:
     op.add_column("address", sa.Column("shown", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("cycle", sa.Column("opening", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("assessment", sa.Column("state_before", sa.String(12), nullable=True))
+    op.create_table(
+        "tally",
+        sa.Column("cycle_id", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycle.id"], name="fk_tally_cycle_id"),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name="fk_tally_unit_id"),
+        sa.PrimaryKeyConstraint("cycle_id", "unit_id", name="pk_tally"),
+    )
     op.execute(HEAL_REVISIONS)
     _spell_keys_out()
     for name, (columns, condition) in INDEXES.items():
