@@ -376,7 +376,7 @@ def test_a_trouble_hides_only_what_waits_for_its_own_bot(database: Database) -> 
 def test_a_job_that_runs_seldom_makes_no_clock_seem_behind(database: Database) -> None:
     seed(database)
     with database.transaction() as db:
-        for job in ("remind", "digest", "close"):
+        for job in JOBS:
             job_runs.record(db, job, NOW, expected=0, put_out=0)
         job_runs.record(db, "tidy", NOW + timedelta(minutes=50), expected=0, put_out=0)
     assert sentences(database) == []
