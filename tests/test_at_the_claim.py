@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot import jobs, season
 from bot.pause import pause, resume
@@ -59,6 +60,32 @@ def test_a_reminder_whose_person_asked_for_later_while_it_was_on_its_way_comes_t
     assert world.everybody(["An"]) == {"An": 0}
     world.at("2026-12-02 08:00")
     assert world.everybody(["An"]) == {"An": 1}
+
+
+@pytest.mark.parametrize("happened", ["another reads there", "closed", "died"])
+def test_nothing_that_waits_goes_to_a_chat_or_a_person_that_is_not_the_same_any_more(
+    world: World, happened: str
+) -> None:
+    world.now = MORNING
+    world.jobs()
+    here = sa.update(m.Address).where(m.Address.person_id == world.ids["An"])
+    match happened:
+        case "another reads there":
+            world.execute(here.values(person_id=world.ids["Chi"]))
+        case "closed":
+            world.execute(here.values(closed="blocked"))
+        case "died":
+            world.roster("An", exempt_reason="từ trần")
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
+def test_a_first_notice_that_waited_beyond_the_deadline_is_not_sent(sqlite: Database) -> None:
+    world = World(sqlite)
+    world.opens()
+    world.now = datetime(2026, 12, 15, 17, 1, tzinfo=SAIGON)
+    world.deliver()
+    assert world.everybody() == {"An": 0, "Hoa": 0, "Lan": 0, "Tú": 0}
 
 
 @pytest.mark.parametrize("became", ["put back", "refused", "blocked"])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from handlers.calendar import (
     allowed,
     deadline_reminder,
+    digest_begins,
+    first_reminder,
     is_quiet,
     is_working_day,
     local_day,
@@ -177,3 +179,24 @@ def test_a_long_holiday_is_passed_over() -> None:
 def test_a_slot_at_the_very_deadline_is_the_deadlines_own() -> None:
     season = replace(SEASON, slots=(Slot(-1, time(8)), Slot(0, time(17)), Slot(1, time(8))))
     assert deadline_reminder(season) == SEASON.due
+
+
+def test_digests_come_on_working_days_and_the_last_one_a_minute_after_a_closing_at_their_hour() -> None:
+    days = {day: digest_begins(SEASON, date(2026, 12, day)) for day in (11, 12, 13, 14, 17, 18, 19)}
+    assert {day: at and at.astimezone(SAIGON).strftime("%H:%M") for day, at in days.items()} == {
+        11: None,  # a day off
+        12: "17:00",  # the Saturday worked for it
+        13: None,
+        14: "17:00",
+        17: "17:00",
+        18: "17:01",  # the season closes at 17:00
+        19: None,
+    }
+    early = replace(SEASON, digest_at=time(16))
+    assert digest_begins(early, date(2026, 12, 18)) == datetime(2026, 12, 18, 16, tzinfo=SAIGON)
+    assert [digest_begins(SEASON, date(2026, 11, day)) is None for day in (24, 25)] == [True, False]
+
+
+def test_who_was_never_reminded_has_the_first_slot_even_where_one_is_all_there_is() -> None:
+    once = replace(SEASON, at_most=1)
+    assert first_reminder(once, SEASON.opens) == datetime(2026, 12, 1, 8, tzinfo=SAIGON)

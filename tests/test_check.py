@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from bot.alarms import alarms, clock_differs
 from bot.check import Findings, check
+from bot.clock import JOBS
 from bot.season_opening import NOTE
 from storage import addresses, incoming, job_runs, notes, outbox
 from storage import models as m
