@@ -7,13 +7,15 @@ import sqlalchemy as sa
 
 from bot.channels import Incoming
 from bot.delivery import Delivery
-from bot.inbox import Inbox, as_json, from_json
+from bot.inbox import Inbox, Waiting, as_json, from_json
+from bot.inbox import _one_each as one_each
 from handlers.messages import Message, Said, Sent, Tapped
 from handlers.turn import Turn
 from storage import addresses, incoming, outbox
 from storage import models as m
 from storage.database import Database
 from tests.fakes import FakeChannel, FakeClock
+from tests.people import a_person
 
 
 class Desk:
@@ -153,6 +155,47 @@ async def test_a_web_address_is_answered_on_its_page(desk: Desk) -> None:
         columns = m.Outgoing.seq, m.Outgoing.state, m.Outgoing.sent_at
         rows = db.execute(sa.select(*columns).order_by(m.Outgoing.id)).all()
     assert [tuple(row) for row in rows] == [(number, m.SENT, desk.clock()) for number in (1, 2, 3, 4)]
+
+
+async def test_a_turn_of_the_web_that_raises_is_apologised_for_on_its_page(desk: Desk) -> None:
+    await desk.inbox.receive(Incoming("web:w:1", "web", "", "w", Said("raise")))
+    columns = m.Outgoing.key, m.Outgoing.state, m.Outgoing.seq, m.Outgoing.sent_at
+    with desk.database.transaction(read_only=True) as db:
+        assert tuple(db.execute(sa.select(*columns)).one()) == ("apology:web:w:1", m.SENT, 1, desk.clock())
+
+
+async def test_what_was_sent_is_marked_even_where_the_turn_that_came_next_raised(desk: Desk) -> None:
+    await desk.inbox.receive(desk.incoming("an", "a"))
+    await asyncio.gather(*desk.delivery.under_way)  # sent, and not marked yet
+    await desk.inbox.receive(desk.incoming("bình", "raise"))
+    await desk.delivery.drain()
+    assert desk.states() == [m.SENT, m.QUEUED]
+
+
+async def test_a_reply_on_its_way_is_not_taken_for_a_lost_one(desk: Desk) -> None:
+    desk.channel.holds["an"] = asyncio.Event()
+    await desk.inbox.receive(desk.incoming("an", "a"))
+    await desk.channel.is_called("an")
+    desk.delivery.lost = True  # a commit of another turn failed, or so it seemed
+    assert not await desk.delivery.deliver_replies()
+    desk.channel.holds.pop("an").set()
+    await desk.delivery.drain()
+    assert (desk.said("an"), desk.states()) == (["1"], [m.SENT])
+
+
+async def test_of_a_persons_turns_one_is_in_a_transaction_and_those_of_nobody_yet_all_are(desk: Desk) -> None:
+    with desk.database.transaction() as db:
+        person = a_person(db)
+        for chat, whose in (("phone", person), ("tablet", person), ("new", None), ("newer", None)):
+            address = addresses.ensured(db, "fake", "1", chat, desk.clock())
+            if whose is not None:
+                addresses.bind(db, address.id, whose, desk.clock())
+    chats = ("phone", "tablet", "new", "held by another process", "newer")
+    group = [Waiting(desk.incoming(chat, "a", key=chat), asyncio.Future()) for chat in chats]
+    again = Waiting(desk.incoming("newer", "a", key="new"), asyncio.Future())  # the same update once more
+    with desk.database.transaction() as db:
+        at = {each.chat: found for each in group if (found := addresses.at(db, *each.chat))}
+    assert list(one_each([*group, again], at)) == ["phone", "new", "newer"]
 
 
 async def test_an_address_that_is_nobodys_here_is_left_to_whoever_delivers_it(desk: Desk) -> None:
