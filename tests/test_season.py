@@ -291,4 +291,4 @@ def test_each_job_leaves_its_heartbeat_and_its_last_busy_counts(sqlite: Database
     with sqlite.transaction(read_only=True) as db:
         runs = job_runs.newest(db)
     at = datetime(2026, 12, 1, 2, tzinfo=UTC)
-    assert runs == {"close": (at, 0, 0), "remind": (at, 8, 8), "digest": (at, 1, 0)}
+    assert runs == {"close": (at, 0, 0), "remind": (at, 8, 8), "digest": (at, 1, 0), "tally": (at, 0, 0)}
