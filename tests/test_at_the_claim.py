@@ -9,7 +9,7 @@ from bot import jobs, season
 from bot.pause import pause, resume
 from bot.wording import worded
 from handlers import fill
-from storage import claims
+from storage import claims, outbox
 from storage import models as m
 from storage.database import Database
 from storage.outbox import Outgoing
@@ -144,4 +144,14 @@ def test_a_pause_of_the_night_takes_nothing_from_what_is_due_in_the_morning(worl
         pause(db, world.now, "vi")
         resume(db, world.now + timedelta(minutes=10), "vi")
     world.at("2026-12-03 07:30")
+    assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}
+
+
+def test_taking_back_reminders_takes_no_first_notice_back(sqlite: Database) -> None:
+    world = World(sqlite)
+    world.now = datetime(2026, 11, 25, 22, tzinfo=SAIGON)
+    world.opens()
+    with sqlite.transaction() as db:
+        outbox.withdraw_reminders(db, world.assessment("An").id, "snoozed")
+    world.at("2026-11-26 07:30")
     assert world.everybody() == {"An": 1, "Hoa": 1, "Lan": 1, "Tú": 1}

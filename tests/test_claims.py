@@ -175,3 +175,27 @@ def test_what_is_put_back_keeps_the_number_of_parts_that_were_sent(database: Dat
         claims.claim_replies(db, "run-1", BOT, post.clock())
         claims.put_back(db, "k", "run-1", post.clock(), counted=False, parts_sent=1)
     assert post.row("k").parts_sent == 1
+
+
+def test_cutting_off_a_chat_leaves_every_other_alone(database: Database) -> None:
+    post = Post(database)
+    post.put(m.REPLY, "an's")
+    post.put(m.REPLY, "bình's", chat="bình")
+    with database.transaction() as db:
+        outbox.cut_off(db, post.row("an's").address_id, "somebody else's chat")
+    assert post.states() == {"an's": m.WITHDRAWN, "bình's": m.QUEUED}
+    assert (post.row("an's").body, loads(post.words("bình's")).text) == (None, "bình's")
+
+
+def test_erasing_empties_what_was_said_to_one_person_and_nothing_else(database: Database) -> None:
+    post = Post(database)
+    with database.transaction() as db:
+        an, binh = a_person(db), a_person(db)
+        for person, chat in ((an, "an"), (binh, "bình")):
+            addresses.bind(db, addresses.ensured(db, *BOT, chat, post.clock()).id, person, post.clock())
+    post.put(m.REPLY, "said", state=m.SENT)
+    post.put(m.REPLY, "still to be said")
+    post.put(m.REPLY, "bình's", chat="bình", state=m.SENT)
+    with database.transaction() as db:
+        outbox.empty(db, an)
+    assert [key for key in post.states() if post.row(key).body is None] == ["said"]
