@@ -128,6 +128,9 @@ def close(db: Db, cycle_id: int, now: datetime, also: Collection[str] = (m.REMIN
         )
         .values(state=m.WITHDRAWN, why="the cycle was closed")
     )
+    # What is on its way may arrive; where it does not, it is not tried again.
+    on_its_way = sa.update(m.Outgoing).where(sa.text(m.IN_A_HAND), m.Outgoing.kind.in_(also))
+    db.execute(on_its_way.values(expires_at=now))
 
 
 def digest(rules: str) -> str:

@@ -802,6 +802,21 @@ def test_a_season_closed_by_hand_says_nothing_more(world: World) -> None:
     assert world.received("Bình") == []
 
 
+def test_a_digest_on_its_way_when_the_season_is_closed_by_hand_is_not_tried_again(world: World) -> None:
+    world.now = datetime(2026, 12, 1, 17, tzinfo=SAIGON)
+    world.jobs()
+    world.execute(sa.delete(m.Outgoing).where(m.Outgoing.kind == m.REMINDER))
+    with world.database.transaction() as db:
+        row = claims.claim_notice(db, "test", ("fake", ""), world.now, worded)
+    assert row is not None
+    with world.database.transaction() as db:
+        season.close_cycle(db, world.cycle, world.now)
+        claims.put_back(db, row.key, "test", world.now, counted=False, parts_sent=0)
+    world.now += timedelta(minutes=1)
+    world.deliver()
+    assert world.messages == {}
+
+
 # ------------------------------------------------------------------ the secretary's own reminder
 
 
@@ -834,7 +849,6 @@ def test_a_nudge_leaves_those_alone_who_asked_to_be_reminded_later_and_says_so(w
     world.messages.clear()
     asked = world.taps("Bình", "cell.nudge=3", secretary.handle)[0].text
     assert "Đã hẹn được nhắc sau, chưa nhắc thêm: An." in asked.split("\n\n")
-    world.now += timedelta(hours=3)  # no job has run yet
 
 
 def test_a_nudge_counts_and_keeps_the_gap_at_its_claim(world: World) -> None:
