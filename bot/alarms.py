@@ -1,10 +1,11 @@
 """What must not stand still, and does: for ``check``, for health, for the operator's eyes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from bot.channels import Channel
 from bot.clock import JOBS
 from bot.season_opening import unfinished
 from bot.standing import Trouble, from_json
@@ -70,6 +71,12 @@ def clock_differs(db: Db, now: datetime) -> list[Alarm]:
     """The machine's clock, compared with the database server's: only for the real time."""
     server = server_time(db)
     return [Alarm("clock_differs", {"span": abs(server - now)})] if server and abs(server - now) > LATE else []
+
+
+def clock_off(channels: Iterable[Channel], now: datetime) -> list[Alarm]:
+    """The machine's clock, compared with the platforms': no reminder comes when it should, and links expire."""
+    off = ((each, abs(at - now)) for each in channels if (at := each.platform_time()) is not None)
+    return [Alarm("clock_off", {"channel": each.name.capitalize(), "span": span}) for each, span in off if span > LATE]
 
 
 def _wall_clock(db: Db, now: datetime) -> Iterator[Alarm]:

@@ -105,6 +105,7 @@ class App:
             self.stopped,
             settings.metrics_token.reveal(),
             troubles=self.standings.troubles,
+            channels=self.channels,
         )
         pages = Starlette(routes=[*health.routes(), Mount("/", web.application(page, also(page)))])
         self.web = Hook(pages, self.webhook)

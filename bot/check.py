@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.alarms import alarms, clock_differs
+from bot.alarms import alarms, clock_differs, clock_off
 from bot.channels import Refused, Stopped, TryLater, Unreachable
 from bot.season_opening import unfinished
 from bot.settings import PREFIX, Settings, WrongSettings, load, open_database
@@ -69,7 +69,7 @@ def check(environ: Mapping[str, str], forms: Path, now: datetime) -> Findings:
     finally:
         database.close()
     if settings.telegram_token:
-        asyncio.run(_telegram(settings, found))
+        asyncio.run(_telegram(settings, now, found))
     return found
 
 
@@ -192,7 +192,7 @@ def _old_bots(db: Db, present: str, found: Findings) -> None:
         found.no("old_bot", bot=old[0].bot, **counts)
 
 
-async def _telegram(settings: Settings, found: Findings) -> None:
+async def _telegram(settings: Settings, now: datetime, found: Findings) -> None:
     """Ask Telegram who the token belongs to, and what it says of our webhook. The token is never printed."""
     from bot.channels.telegram import Telegram, hook_url
 
@@ -207,6 +207,7 @@ async def _telegram(settings: Settings, found: Findings) -> None:
             found.no("telegram_gone", url=settings.telegram_api_url)
     else:
         found.note("telegram", name=about.name)
+        found.wrong += [alarm.sentence(found.lang) for alarm in clock_off([channel], now)]
         hook = hook_url(settings.public_url, settings.telegram_api_url)
         where = urlsplit(about.hook).hostname or "-"  # the rest of an address may hold a secret
         if found.ran and hook is not None and about.hook.partition("?")[0] != hook:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.alarms import Alarm, alarms
+from bot.alarms import Alarm, alarms, clock_off
+from bot.channels import Channel
 from bot.clock import Clock
 from bot.delivery import Delivery
 from bot.inbox import Inbox
@@ -41,6 +42,7 @@ class Health:
     probe: asyncio.Future[None] | None = None  # the newest try to write something
     probed: float = 0.0  # when it began, monotonic
     troubles: Callable[[], Mapping[str, Trouble]] = dict  # why and since when channels do not work
+    channels: Collection[Channel] = ()
 
     def routes(self) -> list[BaseRoute]:
         """The three addresses."""
@@ -86,7 +88,8 @@ class Health:
         if not await self.writable():
             return JSONResponse({"ready": False, "why": "the database cannot be written"}, 503)
         now = self.now()
-        told = [alarm.name for alarm in await self.database.read(lambda db: alarms(db, now))]
+        told = [alarm.name for alarm in clock_off(self.channels, now)]
+        told += [alarm.name for alarm in await self.database.read(lambda db: alarms(db, now))]
         if self.clock() is not None and "clock" in told:  # a clock of this process is looked at by /healthz
             told.remove("clock")
         return JSONResponse({"ready": True} | ({"alarms": told} if told else {}))
@@ -112,6 +115,7 @@ class Health:
 
         now = self.now()
         numbers = await self.database.read(lambda db: metrics.numbers(db, now))
+        numbers = replace(numbers, alarms=clock_off(self.channels, now) + numbers.alarms)
         if not await self.writable():
             numbers = replace(numbers, alarms=[Alarm("database", {}), *numbers.alarms])
         text = metrics.text(numbers, self.inbox, self.deliveries, self.silent(), self.troubles())

@@ -66,6 +66,7 @@ class BotApi:
         self.broken_rules: list[str] = []
         self.always: dict[int | str, str] = {}  # a chat or method fails so until further notice
         self.hook: dict[str, Any] = {}
+        self.date = ""  # of each answer; "": none
         self.posted: list[tuple[int, int]] = []  # each call of the webhook: update, status (0: no answer)
         self.open_queries: set[str] = set()
         self.numbers = itertools.count(1000)
@@ -112,6 +113,7 @@ class BotApi:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=60 * 2**20)
         app.router.add_route("*", "/{token}/{method}", self._call)
+        app.on_response_prepare.append(self._date)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -120,6 +122,9 @@ class BotApi:
         self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         self._keep(self._push())
         return self
+
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = self.date
 
     async def __aexit__(self, *error: object) -> None:
         for task in self._tasks:

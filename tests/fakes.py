@@ -51,6 +51,9 @@ class FakeChannel:
             self.called.clear()
             await self.called.wait()
 
+    def platform_time(self) -> None:
+        """It tells nothing."""
+
     async def look(self) -> None:
         """The platform takes us, or fails as the script ``fails["look"]`` says."""
         self.tries["look"] += 1

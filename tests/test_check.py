@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -381,6 +382,19 @@ def test_a_job_that_runs_seldom_makes_no_clock_seem_behind(database: Database) -
             job_runs.record(db, job, NOW, expected=0, put_out=0)
         job_runs.record(db, "tidy", NOW + timedelta(minutes=50), expected=0, put_out=0)
     assert sentences(database) == []
+
+
+async def test_a_clock_that_differs_from_telegrams_is_told(environ: dict[str, str]) -> None:
+    opened(environ).close()
+    async with BotApi() as api:
+        api.date = format_datetime(NOW - timedelta(hours=5, minutes=1))
+        told = await asyncio.to_thread(
+            found, environ, TELEGRAM_TOKEN=TOKEN, TELEGRAM_API_URL=api.url, TELEGRAM_SECRET="only-we-know"
+        )
+    assert told.wrong == [
+        "This machine's clock and Telegram's differ by 5 hours. Reminders do not come on time. "
+        "Look at the clock and its synchronisation: timedatectl"
+    ]
 
 
 @pytest.mark.parametrize("ran", [True, False])

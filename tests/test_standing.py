@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx2
@@ -67,6 +68,11 @@ class Running:
         finally:
             self.app.stop.set()
             await asyncio.wait_for(running, 10)
+
+    async def get(self, path: str) -> str:
+        transport = httpx2.ASGITransport(self.app.web)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.get(path)).text
 
     async def health(self) -> tuple[int, Any]:
         transport = httpx2.ASGITransport(self.app.web)
@@ -271,6 +277,29 @@ async def test_after_a_start_without_a_network_an_earlier_trouble_is_looked_at_a
         api.always.clear()
         running.time.passes(30)
         await until(lambda: running.told() == [], 5)
+
+
+@pytest.mark.parametrize(("hours", "told"), [(0, []), (3, ["clock_off"]), (-3, ["clock_off"])])
+async def test_a_clock_that_differs_from_telegrams_is_told(
+    sqlite: Database, api: BotApi, hours: int, told: list[str]
+) -> None:
+    running = Running(sqlite, api)
+    api.date = format_datetime(running.now() + timedelta(hours=hours, minutes=5))
+    async with running.parts("delivery"):
+        await until(lambda: running.channel.platform_time() is not None, 5)
+        ready, metrics = [await running.get(path) for path in ("/readyz", "/metrics")]
+    assert json.loads(ready).get("alarms", []) == told
+    assert ('kiemdiem_alarm{alarm="clock_off"} 1.0' in metrics) == bool(told)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+async def test_a_date_that_is_none_tells_no_time(sqlite: Database, api: BotApi, date: str) -> None:
+    running = Running(sqlite, api)
+    api.date = date
+    async with running.parts("delivery"):
+        await until(lambda: running.count("getMe") > 0, 5)
+        assert json.loads(await running.get("/readyz")) == {"ready": True}
+    assert running.channel.platform_time() is None
 
 
 async def test_a_platform_that_has_not_answered_for_ten_minutes_is_told(sqlite: Database, api: BotApi) -> None:

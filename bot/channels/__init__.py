@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from handlers.messages import Event, Message
@@ -75,6 +75,10 @@ class Channel(Protocol):
 
     async def look(self) -> None:
         """Ask the platform whether it takes us. Raises one of the four."""
+        ...
+
+    def platform_time(self) -> datetime | None:
+        """What time it is by the platform's clock, as its last answer told; None: it told nothing."""
         ...
 
     async def send(self, chat: str, message: Message, *, quiet: bool = False, file: File | None = None) -> None:

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -160,6 +160,10 @@ class Telegram:
     async def look(self) -> None:
         """Ask Telegram whether it takes our token. Raises one of the four."""
         await answered(self._http.call(f"{self._url}/getMe", {}), wordless=True)
+
+    def platform_time(self) -> datetime | None:
+        """What time it is by Telegram's clock; None: it has not answered yet."""
+        return self._http.platform_time()
 
     async def about(self) -> About:
         """Ask Telegram for this bot's user name and for trouble with its webhook. Raises one of the four."""

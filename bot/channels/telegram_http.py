@@ -1,7 +1,10 @@
 """Calls to the Bot API over aiohttp: PTB's own transport costs several times the CPU, and more under load."""
 
 import json
+import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, cast
 
 import aiohttp
@@ -35,13 +38,24 @@ class AiohttpRequest(BaseRequest):
     `NotSent`; of any other `NetworkError` nobody knows.
     """
 
-    __slots__ = ("_bounds", "_session", "_timeout")
+    __slots__ = ("_bounds", "_dated", "_session", "_timeout")
 
     def __init__(self, timeout: float = 10) -> None:
         """*timeout*: seconds for a whole call."""
         self._timeout = timeout
         self._bounds = self._within(timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._dated: tuple[str, float] | None = None  # the date of the last answer, and when it came, monotonic
+
+    def platform_time(self) -> datetime | None:
+        """What time it is by the server's clock, from the ``Date`` of its last answer; None: no answer had one."""
+        if self._dated is None:
+            return None
+        date, came = self._dated
+        try:
+            return parsedate_to_datetime(date) + timedelta(seconds=time.monotonic() - came)
+        except ValueError:
+            return None
 
     @property
     def read_timeout(self) -> float:
@@ -89,6 +103,8 @@ class AiohttpRequest(BaseRequest):
                 allow_redirects=False,  # the token stays with the host it was meant for
             ) as response:
                 status, body = response.status, await response.read()
+                if date := response.headers.get("Date"):
+                    self._dated = date, time.monotonic()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             failure = NotSent(type(error).__name__)
         except TimeoutError as error:

@@ -27,6 +27,9 @@ class Terminal:
     async def look(self) -> None:
         """Nobody to ask."""
 
+    def platform_time(self) -> None:
+        """No platform."""
+
     async def run(self, receive: Receive, works: Callable[[], None] = lambda: None) -> None:
         """Read lines until the end of the input."""
         while line := await asyncio.to_thread(sys.stdin.readline):
