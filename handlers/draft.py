@@ -69,7 +69,7 @@ class Filling:
         """How many questions are answered, of how many."""
         return sum(bool(self.answers.get(question.id)) for question in self.asked), len(self.asked)
 
-    @property
+    @cached_property
     def at(self) -> str:
         """The place without its way back."""
         return self.place.removeprefix(_BACK_TO_REVIEW)
@@ -79,13 +79,13 @@ class Filling:
         """Whether the person came from the review and is to be led back to it."""
         return self.place.startswith(_BACK_TO_REVIEW)
 
-    @property
+    @cached_property
     def spot(self) -> str:
         """What a button that was made at this place says where it was made."""
         first, _, second = self._bare.partition("/")
         return second if first == HEADER and second else first
 
-    @property
+    @cached_property
     def _bare(self) -> str:
         """The place without what is asked or awaited there."""
         return _MARK.sub("", self.at)
@@ -230,9 +230,11 @@ class Filling:
 
     def after_a_piece(self, question: Question, words: str) -> "Filling":
         """At the question, after *words*: a message so long that the messenger may have cut it is remembered."""
-        units = len(words.encode("utf-16-le")) // 2
-        full = self.cuts_at - _LOOKS_BACK <= units <= self.cuts_at
-        return self.stay(f"{question.id}/{units}" if full else question.id)
+        place, least = question.id, self.cuts_at - _LOOKS_BACK
+        if self.cuts_at and 2 * len(words) >= least:  # a character has two units at most
+            units = len(words.encode("utf-16-le")) // 2
+            place = f"{place}/{units}" if least <= units <= self.cuts_at else place
+        return self if self.at == place else self.stay(place)
 
     @property
     def band(self) -> Level | None:

@@ -158,9 +158,13 @@ def joined(db: Db, assessment_id: int, pieces: Sequence[Piece]) -> dict[str, str
     found: dict[str, str] = {}
     for question, number, starts, words in pieces:
         piece = opened(db, words, f"answer/{assessment_id}/{question}/{number}")
-        before = "" if starts else found.get(question, "")
-        joint = "" if not before or piece.startswith(GOES_ON) else "\n\n"
-        found[question] = f"{before}{joint}{piece.removeprefix(GOES_ON)}"
+        before = None if starts else found.get(question)
+        if not before:
+            found[question] = piece.removeprefix(GOES_ON)
+        elif piece.startswith(GOES_ON):
+            found[question] = before + piece[len(GOES_ON) :]
+        else:
+            found[question] = f"{before}\n\n{piece}"
     return found
 
 
